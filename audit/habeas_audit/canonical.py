@@ -1,0 +1,110 @@
+"""The one spelling of a JSON value (RFC 8785), and the limits an entry keeps to.
+
+Numbers are integers within ±(2^53 - 1): a float has no one spelling that every reader agrees on, and RFC 8785 section
+3.2.2.3 rests on IEEE 754 doubles, which hold no larger integer exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import Any, Final
+
+import rfc8785
+
+from habeas_audit.errors import InvalidDraft
+
+MAX_BYTES: Final = 16 * 1024
+"""Largest body, bytes. A tlog-tiles entry holds at most 65,535."""
+MAX_DEPTH: Final = 32
+"""Most containers inside one another, the outermost counted."""
+MAX_INTEGER: Final = 2**53 - 1
+
+_PLAIN: Final = (str, bool)
+_CONTAINERS: Final = (Mapping, list, tuple)
+_ASTRAL: Final = re.compile(rb"[\xf0-\xf4]")
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER: Final = b"0" * len(str(MAX_INTEGER))
+
+
+def canonical(value: object, *, depth: int = MAX_DEPTH, size: int = MAX_BYTES) -> bytes:
+    """The RFC 8785 bytes of a JSON value made of dict, list, tuple, str, int, bool and None.
+
+    Raises InvalidDraft for anything else: a float, a key that is not text, more than `depth` nested containers, an
+    integer beyond ±(2^53 - 1), text with a lone surrogate, more than `size` bytes.
+    """
+    plain = _plain(value, depth, [size])
+    try:
+        data = ENCODER.encode(plain).encode()
+        if not data.isascii():
+            data = rfc8785.dumps(plain)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        raise InvalidDraft("an entry's text holds a lone surrogate, which UTF-8 cannot write") from None
+    if len(data) > size:
+        raise InvalidDraft(f"an entry takes {len(data)} bytes where {size} are left")
+    return data
+
+
+def quoted(text: str) -> bytes:
+    """RFC 8785 section 3.2.2.2: a string as a JSON string, in UTF-8. Raises UnicodeEncodeError for a lone surrogate."""
+    # The standard library escapes exactly what the RFC lists, in the same letters; only its ASCII mode does more.
+    return encode_basestring(text).encode()
+
+
+def is_canonical(data: bytes) -> bool:
+    """Whether these bytes are what `canonical` would write for the value they spell, whatever their size or depth.
+
+    A parse and a rewrite by the standard library decide it, at a third of the cost of the RFC 8785 library; where the
+    two may differ (keys beyond the basic plane, section 3.2.3; integers out of range), the library has the word.
+    """
+    try:
+        value = DECODER.decode(data.decode())
+        if needs_no_library(data):
+            return ENCODER.encode(value).encode() == data
+        return canonical(value, depth=len(data), size=len(data)) == data
+    except (ValueError, RecursionError):
+        return False
+
+
+def needs_no_library(data: bytes) -> bool:
+    """Whether, of a value so spelled, the standard library and the RFC 8785 library write the same bytes.
+
+    They differ in the order of keys if one has a character beyond the basic plane, which UTF-8 spells with four bytes;
+    and an integer that is too long has sixteen digits at least. Digits inside text only cost the detour.
+    """
+    return _LONG_NUMBER not in data.translate(_DIGITS_ALIKE) and (data.isascii() or _ASTRAL.search(data) is None)
+
+
+def _plain(value: object, depth: int, budget: list[int]) -> Any:
+    # Each value takes a byte at least, so the budget also ends a structure that repeats itself without end.
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise InvalidDraft(f"an entry holds more than {MAX_BYTES} bytes")
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, int):
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise InvalidDraft("an entry's integer lies beyond ±(2^53 - 1); write it as text")
+        return value
+    if not isinstance(value, _CONTAINERS):
+        raise InvalidDraft(f"an entry cannot hold a {type(value).__name__}; write it as text or as an integer")
+    if depth == 0:
+        raise InvalidDraft(f"an entry nests more than {MAX_DEPTH} deep")
+    if not isinstance(value, Mapping):
+        return [_plain(item, depth - 1, budget) for item in value]
+    plain = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidDraft("an entry has a key that is not text")
+        plain[key] = _plain(item, depth - 1, budget)
+    return plain
+
+
+def _no_number(_text: str) -> Any:
+    raise ValueError("a number that is not an integer")
+
+
+DECODER: Final = json.JSONDecoder(parse_float=_no_number, parse_constant=_no_number)
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)

@@ -1,0 +1,142 @@
+"""An entry before it is recorded (`Draft`), after (`Entry`), and the bytes between them (`Frame`).
+
+The body, whose keys stand in RFC 8785 order, with empty fields left out:
+`{"actor":…,"at":…,"case":…,"connection":…,"data":{…},"log":…,"run":…,"seq":1,"type":…,"v":1}`.
+Log id and sequence are inside, so that a body proves its own place and fits no other log.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from habeas_audit.canonical import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, canonical, quoted
+from habeas_audit.errors import InvalidDraft
+
+VERSION: Final = 1
+MAX_TEXT: Final = 200
+"""Longest case, run, connection or actor, characters."""
+
+_TYPE: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+# Room for the longest sequence, so that whether a draft fits never depends on when it is appended.
+_VARIABLE_BYTES: Final = len('"2025-01-31T12:00:00.000000Z"') + len(str(MAX_INTEGER))
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a caller wants recorded. The ledger checks it when it is appended."""
+
+    type: str
+    """Dotted lower-case words: `call.intent`."""
+    case_id: str = ""
+    run_id: str = ""
+    connection: str = ""
+    actor: str = ""
+    """Who: these four are printable text of at most 200 characters; empty means that it does not apply."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """JSON: text, integers, true, false, null, lists and objects. Never personal data: nothing here can be erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recorded entry, as its row says."""
+
+    seq: int
+    """Position, from 1."""
+    at: str
+    """When it was recorded: RFC 3339, UTC, microseconds. The order is `seq`; clocks may go back."""
+    type: str
+    case_id: str
+    run_id: str
+    connection: str
+    actor: str
+    body: bytes
+    """The exact RFC 8785 bytes that the tree holds."""
+    leaf_hash: bytes
+    """RFC 6962: SHA-256(0x00 || body)."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The draft's data, decoded anew from the body at each access."""
+        decoded: dict[str, Any] = json.loads(self.body).get("data", {})
+        return decoded
+
+
+class Frame(NamedTuple):
+    """A body in three pieces around what is known only when it is written: time and sequence."""
+
+    before_at: bytes
+    before_seq: bytes
+    after_seq: bytes
+
+    def body(self, at: str, seq: int) -> bytes:
+        """The whole body. `at` comes from `timestamp`, so nothing in it needs escaping."""
+        return b'%b"%b"%b%d%b' % (self.before_at, at.encode(), self.before_seq, seq, self.after_seq)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, always 27 characters; ValueError if the moment has no time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("the clock must give a time with its time zone")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def framed(draft: Draft, log_id: str) -> Frame:
+    """Check a draft and prepare its bytes; InvalidDraft says what is wrong with it, without its values."""
+    try:
+        _check_texts(draft.type, draft.case_id, draft.run_id, draft.connection, draft.actor)
+    except TypeError:  # not even hashable
+        raise InvalidDraft("an entry's type, case, run, connection and actor are text") from None
+    if not isinstance(draft.data, Mapping):
+        raise InvalidDraft("an entry's data is an object")
+    data = b',"data":' + canonical(draft.data, depth=MAX_DEPTH - 1) if draft.data else b""
+    frame = Frame(
+        opening(draft.actor),
+        place(draft.case_id, draft.connection) + data + origin(log_id, draft.run_id),
+        ending(draft.type),
+    )
+    size = sum(map(len, frame)) + _VARIABLE_BYTES
+    if size > MAX_BYTES:
+        raise InvalidDraft(f"an entry takes {size} bytes; {MAX_BYTES} are allowed")
+    return frame
+
+
+# The texts of one case or run come again and again, and every append waits for what is done here.
+@lru_cache(maxsize=1024, typed=True)
+def _check_texts(type_: object, *others: object) -> None:
+    if not isinstance(type_, str) or len(type_) > MAX_TEXT or not _TYPE.fullmatch(type_):
+        raise InvalidDraft("an entry's type is dotted lower-case words, such as call.intent")
+    for name, text in zip(("case_id", "run_id", "connection", "actor"), others, strict=True):
+        if not isinstance(text, str) or len(text) > MAX_TEXT or not text.isprintable():
+            raise InvalidDraft(f"an entry's {name} is printable text of at most {MAX_TEXT} characters")
+
+
+@lru_cache(maxsize=1024)
+def opening(actor: str) -> bytes:
+    """The body up to the time's opening quote."""
+    return (b'{"actor":%b,"at":' % quoted(actor)) if actor else b'{"at":'
+
+
+@lru_cache(maxsize=1024)
+def place(case_id: str, connection: str) -> bytes:
+    """The body's part between time and data."""
+    return (b',"case":' + quoted(case_id) if case_id else b"") + (
+        b',"connection":' + quoted(connection) if connection else b""
+    )
+
+
+@lru_cache(maxsize=1024)
+def origin(log_id: str, run_id: str) -> bytes:
+    """The body's part between data and sequence number."""
+    return b',"log":%b%b,"seq":' % (quoted(log_id), b',"run":' + quoted(run_id) if run_id else b"")
+
+
+@lru_cache(maxsize=1024)
+def ending(type_: str) -> bytes:
+    """The body after the sequence number."""
+    return b',"type":%b,"v":%d}' % (quoted(type_), VERSION)

@@ -1,0 +1,298 @@
+"""The only wiring: ledger, vault, policies, plugins, connections and engine, opened together."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from habeas.cases.identity import IdentityTable, open_identity, resolve
+from habeas.cases.ids import run_id
+from habeas.cases.keys import KeyStore
+from habeas.cases.locks import CaseLocks
+from habeas.cases.register import NewCase, Register, Request
+from habeas.cases.vault import Vault
+from habeas.cases.view import CaseView
+from habeas.clock import Clock, SystemClock, rfc3339
+from habeas.config import Config, load_config
+from habeas.control import RunControl
+from habeas.engine.access import AccessPass, InventoryPass
+from habeas.engine.erasure import ErasurePass, search_and_plan
+from habeas.engine.events import CaseUnapproved, Event
+from habeas.engine.links import open_links
+from habeas.engine.plan import Notice, Plan
+from habeas.engine.runner import run_cases
+from habeas.engine.tools import Run, Tools
+from habeas.errors import PolicyError, StorageError
+from habeas.home import Home, private_folder
+from habeas.models import CaseStatus, CaseType, Identifier, Json, Subject
+from habeas.registry import Registry
+from habeas_audit import Draft, Head, Ledger
+from habeas_policies import Policy, PolicyProblem, due, load
+
+__all__ = ["App", "create_home", "ledger_only"]
+
+_MAX_CASE_WORKERS = 16
+_DEFAULT_POLICIES = {"ccpa": {"erasure": "ccpa-delete"}}
+
+
+def create_home(home: Home, clock: Clock) -> list[str]:
+    """Makes whatever of a home is missing, never touching what is there. Returns what was made."""
+    private_folder(home.path)
+    private_folder(home.packages)
+    made = []
+    if not home.keys.exists():
+        KeyStore.create(home.keys).close()
+        made.append(home.keys.name)
+    if not home.vault.exists():
+        keys = KeyStore.open(home.keys)
+        Vault.create(home.vault, keys).close()
+        keys.close()
+        made.append(home.vault.name)
+    if not home.ledger.exists():
+        Ledger.create(home.ledger, clock.now).close()
+        made.append(home.ledger.name)
+    return made
+
+
+@contextmanager
+def ledger_only(home: Home, clock: Clock) -> Iterator[Ledger]:
+    """The ledger without anything else: for reading the log, which needs no configuration and no keys."""
+    home.require()
+    ledger = Ledger.open(home.ledger, clock.now)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """A case with what only the vault knows."""
+
+    view: CaseView
+    reference: str
+    notices: tuple[Notice, ...]
+    package: str
+
+    def to_json(self, head: Head) -> Json:
+        """The contract's JSON of a case."""
+        view = self.view
+        value = {
+            "case": view.case_id,
+            "run": view.run_id,
+            "reference": self.reference or None,
+            "type": str(view.type),
+            "status": str(view.status),
+            "regime": view.regime,
+            "received_at": view.received_at,
+            "due_at": view.due_at,
+            "policy": {"name": view.policy, "digest": view.policy_digest} if view.policy else None,
+            "plan_digest": view.plan_digest or None,
+            "outcomes": [row.to_json() for row in view.outcomes],
+            "notices": [{"connection": n.connection, "text": n.text, "until": n.until or None} for n in self.notices],
+            "ledger": {"size": head.size, "root": head.root_text},
+        }
+        return value | ({"package": self.package} if self.package else {})
+
+
+class App:
+    """One opened installation. Close it, or use it as a context manager."""
+
+    def __init__(self, tools: Tools, config: Config, locks: CaseLocks, identity: IdentityTable | None) -> None:
+        self.tools, self.config, self.locks, self.identity = tools, config, locks, identity
+
+    @classmethod
+    def open(cls, home: Home, config_path: Path, clock: Clock | None = None) -> App:
+        """Reads the configuration, resolves secrets, loads plugins, opens the files. Sends nothing.
+
+        Raises :class:`~habeas.errors.ConfigError` and :class:`~habeas.errors.StorageError`.
+        """
+        clock = clock or SystemClock()
+        config = load_config(config_path)
+        home.require()
+        registry = Registry.load()
+        links = open_links(config, registry, clock)
+        identity = open_identity(config.identity, links)
+        keys = KeyStore.open(home.keys)
+        vault = Vault.open(home.vault, keys)
+        ledger = Ledger.open(home.ledger, clock.now)
+        register = Register(ledger, vault, keys, clock)
+        search = [config.policies] if config.policies else []
+
+        def policy(name: str) -> Policy:
+            return load(name, search=search)
+
+        tools = Tools(home, ledger, vault, keys, register, registry, links, policy, clock, config.controller)
+        return cls(tools, config, CaseLocks(home.locks), identity)
+
+    def close(self) -> None:
+        """Closes all files."""
+        self.tools.ledger.close()
+        self.tools.vault.close()
+        self.tools.keys.close()
+        self.locks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- before a case ----------------------------------------------------------------------------------------------
+
+    def resolve(self, given: Sequence[Identifier]) -> Subject:
+        """All identifiers of the person meant. Raises :class:`~habeas.errors.InputError`; sends nothing."""
+        return resolve(given, self.identity)
+
+    def policy_for(self, case_type: CaseType, regime: str, name: str = "") -> Policy:
+        """The policy asked for, configured, or usual for the regime. Raises :class:`~habeas.errors.PolicyError`."""
+        wanted = "erasure" if case_type is CaseType.ERASURE else "access"
+        usual = _DEFAULT_POLICIES.get(regime, {}).get(wanted, f"gdpr-{wanted}")
+        policy = self.tools.policy(name or self.config.default_policy.get(wanted, usual))
+        if policy.type != wanted:
+            raise PolicyError(f"policy {policy.name} is for {policy.type}, not for {wanted}")
+        policy.require_current(self.tools.local_date(self.tools.clock.now()))
+        return policy
+
+    def new_case(
+        self, case_type: CaseType, subject: Subject, *, policy: str = "", regime: str = "", reference: str = "",
+        received_at: datetime | None = None, output: str = "", approved: bool = False,
+    ) -> NewCase:  # fmt: skip
+        """A case ready to be opened, with its deadline. Raises :class:`~habeas.errors.PolicyError`."""
+        regime = regime or self.config.controller.regime
+        received = received_at or self.tools.clock.now()
+        try:
+            deadline = due(regime, received, self.config.controller.timezone)
+        except PolicyProblem as problem:
+            raise PolicyError(str(problem), advice=problem.advice) from None
+        chosen = None if case_type is CaseType.INVENTORY else self.policy_for(case_type, regime, policy)
+        return NewCase(
+            case_type, Request(subject, reference, output), regime, received, deadline.due, deadline.rule,
+            chosen.name if chosen else "", chosen.digest if chosen else "", approved,
+        )  # fmt: skip
+
+    # -- runs -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def run(self, command: str, listen: Callable[[Event], None], control: RunControl, name: str = "") -> Iterator[Run]:
+        """One run, from ``run.started`` to ``run.ended``. A run that is killed has no end: `resume` sees that."""
+        ledger = self.tools.ledger
+        run = Run(name or run_id(self.tools.clock.now()), actor(), control, listen)
+        started = {
+            "command": command,
+            "version": version("habeas"),
+            "plugins": {link.name: link.info.name for link in self.tools.links.values()},
+        }
+        ledger.append(Draft("run.started", "", run.run_id, "", run.actor, started))
+        ended = "broken"
+        try:
+            yield run
+            ended = "stopped" if control.stopped.is_set() else "done"
+        finally:
+            # If the ledger itself is what broke, the first error is the one to tell.
+            with suppress(Exception):
+                ledger.append(Draft("run.ended", "", run.run_id, "", "", {"how": ended}))
+
+    def plan_only(self, run: Run, subject: Subject, policy: Policy) -> Plan:
+        """What an erasure would do. Reads only, opens no case."""
+        received = rfc3339(self.tools.clock.now())
+        plan = search_and_plan(self.tools, run, "", subject, policy.name, received, None)
+        self.note_search(run, subject, {p.connection: len(p.items) for p in plan.connections}, "dry run")
+        return plan
+
+    def note_search(self, run: Run, subject: Subject, records: dict[str, int], why: str) -> None:
+        """Writes that somebody looked a person up: an inventory or a dry run is a processing of its own."""
+        now = self.tools.clock.now()
+        pseudonyms = sorted({self.tools.keys.pseudonym(i.kind, i.value, now) for i in subject.identifiers})
+        data = {"subject": pseudonyms, "records": records, "why": why}
+        self.tools.ledger.append(Draft("subject.searched", "", run.run_id, "", run.actor, data))
+
+    def erasure(self, run: Run, case_id: str) -> ErasurePass:
+        """One pass over an erasure case; hold its lock."""
+        return ErasurePass(self.tools, run, case_id)
+
+    @contextmanager
+    def hold(self, case_id: str) -> Iterator[None]:
+        """Holds a case's lock. Raises :class:`StorageError` where another process works on it."""
+        if not self.locks.take(case_id):
+            raise StorageError(f"case {case_id} is being worked on by another process", advice="wait for it")
+        try:
+            yield
+        finally:
+            self.locks.release(case_id)
+
+    def work_on(self, run: Run, case_id: str) -> CaseView | None:
+        """One whole pass over a case of any type; the case's lock is held by the caller."""
+        view = self.tools.register.view(case_id)
+        if view.status in ("completed", "refused", "cancelled"):
+            return view
+        match view.type:
+            case CaseType.ERASURE:
+                if not view.approved:
+                    run.emit(CaseUnapproved(case_id))
+                    return None
+                work = ErasurePass(self.tools, run, case_id)
+                return work.execute(work.prepare())
+            case CaseType.INVENTORY:
+                return InventoryPass(self.tools, run, case_id).execute()
+            case _:
+                return AccessPass(self.tools, run, case_id, version("habeas")).execute()
+
+    def run_all(self, run: Run, case_ids: Iterable[str]) -> Iterator[Event]:
+        """Passes over many cases, several at a time. Yields events; see :func:`habeas.engine.runner.run_cases`."""
+
+        def work(case_id: str, emit: Callable[[Event], None]) -> CaseView | None:
+            return self.work_on(Run(run.run_id, run.actor, run.control, emit), case_id)
+
+        workers = min(_MAX_CASE_WORKERS, max(2, sum(link.limits.concurrency for link in self.tools.links.values())))
+        return run_cases(case_ids, work, locks=self.locks, control=run.control, workers=workers)
+
+    # -- after a case -----------------------------------------------------------------------------------------------
+
+    def record(self, view: CaseView) -> CaseRecord:
+        """A case with its reference, its notices and where its package is, as far as the vault still knows them."""
+        is_access = view.type in (CaseType.ACCESS, CaseType.PORTABILITY)
+        vault = self.tools.vault
+        try:
+            request = self.tools.register.request(view.case_id)
+            if view.plan_item:
+                notices = Plan.from_json(vault.get(view.case_id, view.plan_item)).notices
+            elif is_access and view.outcomes:
+                notices = tuple(Notice(*parts) for parts in vault.get(view.case_id, "notices"))
+            else:
+                notices = ()
+        except StorageError:
+            return CaseRecord(view, "", (), "")
+        path = Path(request.output) if request.output else self.tools.home.packages / f"{view.case_id}.zip"
+        return CaseRecord(view, request.reference, notices, str(path) if is_access and path.exists() else "")
+
+    def seen(self, case_id: str) -> CaseView:
+        """A case as it stands. One that says "running" while no process holds it was interrupted: ``incomplete``."""
+        view = self.tools.register.view(case_id)
+        if view.status is CaseStatus.RUNNING and self.locks.take(case_id):
+            self.locks.release(case_id)
+            return replace(view, status=CaseStatus.INCOMPLETE)
+        return view
+
+    def case_json(self, view: CaseView) -> Json:
+        """The contract's JSON of a case, with the ledger's present head."""
+        return self.record(view).to_json(self.tools.ledger.head())
+
+
+def actor() -> str:
+    """Who runs this, as the operating system knows them; goes into the ledger."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = "unknown"
+    return f"{name} ({Path(sys.argv[0]).name or 'habeas'})"

@@ -1,0 +1,1 @@
+"""What a case is made of: identifiers, the vault, the register."""

@@ -1,0 +1,119 @@
+"""The register: opening cases, reading them back, listing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from habeas.cases.ids import case_id as new_case_id
+from habeas.cases.keys import KeyStore
+from habeas.cases.vault import Vault
+from habeas.cases.view import CASE_ENTRY_TYPES, CaseView, view_case
+from habeas.clock import Clock, rfc3339
+from habeas.errors import InputError
+from habeas.models import CaseType, Identifier, Json, Subject
+from habeas_audit import Draft, Ledger
+
+__all__ = ["NewCase", "Register", "Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked, as the vault keeps it."""
+
+    subject: Subject
+    reference: str
+    """The merchant's own name for it. May be about the person: never in the ledger."""
+    output: str = ""
+    """Where an access package goes; empty for the home's packages folder."""
+
+    def to_json(self) -> Json:
+        return {
+            "identifiers": [[i.kind, i.value] for i in self.subject.identifiers],
+            "reference": self.reference,
+            "output": self.output,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Request:
+        subject = Subject(tuple(Identifier(kind, text) for kind, text in value["identifiers"]))
+        return cls(subject, value["reference"], value["output"])
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """A case to be opened."""
+
+    type: CaseType
+    request: Request
+    regime: str
+    received_at: datetime
+    due_at: datetime
+    due_rule: str
+    policy: str
+    policy_digest: str
+    approved: bool
+    """Whether it may be carried out without asking again."""
+
+
+class Register:
+    """Cases, derived from the ledger; their requests, from the vault."""
+
+    def __init__(self, ledger: Ledger, vault: Vault, keys: KeyStore, clock: Clock) -> None:
+        self._ledger, self._vault, self._keys, self._clock = ledger, vault, keys, clock
+
+    def open(self, run_id: str, actor: str, cases: Sequence[NewCase]) -> list[str]:
+        """Opens cases together: requests into the vault, then entries into the ledger. Durable on return.
+
+        In that order: a crash between the two leaves a sealed request nobody knows of, never a case without one.
+        """
+        now = self._clock.now()
+        names = [new_case_id(now) for _ in cases]
+        sealed = self._vault.open_cases({name: case.request.to_json() for name, case in zip(names, cases, strict=True)})
+        self._ledger.append(
+            *(
+                Draft("case.opened", name, run_id, "", actor, self._opened(case, sealed[name], now))
+                for name, case in zip(names, cases, strict=True)
+            )
+        )
+        return names
+
+    def _opened(self, case: NewCase, sealed: str, now: datetime) -> dict[str, Json]:
+        pseudonyms = [self._keys.pseudonym(i.kind, i.value, now) for i in case.request.subject.identifiers]
+        data: dict[str, Json] = {
+            "type": str(case.type),
+            "regime": case.regime,
+            "received_at": rfc3339(case.received_at),
+            "due_at": rfc3339(case.due_at),
+            "due_rule": case.due_rule,
+            "subject": sorted(set(pseudonyms)),
+            "request": sealed,
+        }
+        if case.policy:
+            data |= {"policy": case.policy, "policy_digest": case.policy_digest}
+        return data | ({"approved": True} if case.approved else {})
+
+    def view(self, case_id: str) -> CaseView:
+        """Raises :class:`InputError` where there is no such case."""
+        view = view_case(self._ledger.entries(case_id=case_id))
+        if view is None:
+            raise InputError(f"there is no case {case_id}", advice="see `habeas case list`")
+        return view
+
+    def request(self, case_id: str) -> Request:
+        """Raises :class:`~habeas.errors.StorageError` where it cannot be opened (any more)."""
+        return Request.from_json(self._vault.get(case_id, "request"))
+
+    def cases(self, *, run_id: str | None = None) -> Iterator[str]:
+        """Ids of all cases, or of those one run opened, oldest first, a few at a time."""
+        for entry in self._ledger.entries(run_id=run_id, types=["case.opened"]):
+            yield entry.case_id
+
+    def unfinished(self) -> Iterator[CaseView]:
+        """Cases that `habeas resume` looks at: not closed."""
+        for case_id in self.cases():
+            if self._ledger.last(case_id, ["case.closed"]) is None:
+                view = view_case(self._ledger.entries(case_id=case_id, types=list(CASE_ENTRY_TYPES)))
+                if view is not None:
+                    yield view

@@ -1,0 +1,90 @@
+"""The command line: one small module per command; options, one call into the app, print, exit code.
+
+Nothing here is imported before it is needed: ``habeas --help`` loads click and this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS = {
+    "init": "Make a home with keys and databases, and a commented habeas.toml.",
+    "demo": "See the whole story on sandbox vendors on this machine.",
+    "sandbox": "Serve the vendors' sandboxes on loopback for experiments.",
+    "doctor": "Check configuration, keys, databases, clock, disk and every connection.",
+    "inventory": "Show what each connection holds about a person.",
+    "access": "Answer an access or portability request with one ZIP package.",
+    "erase": "Erase a person everywhere: plan, ask, erase, read back.",
+    "batch": "Work through a CSV of requests in one run.",
+    "resume": "Finish whatever an interrupted run left.",
+    "case": "The register of cases: list, show.",
+    "audit": "The ledger: log, verify.",
+    "policy": "Policies: list, show, check.",
+    "plugin": "Installed plugins and the records they know.",
+}
+"""Name → one line, so that the overview needs no command's module. A test holds them against the commands."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"habeas.cli.{cmd_name}_command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `habeas demo`, or with `habeas init` and `habeas doctor`. Exit codes: 0 done and verified, "
+    "1 something failed or is unknown, 2 wrong usage, 3 done but a person must act, 4 refused.",
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="HABEAS_HOME",
+    help="Folder with ledger, vault, keys and packages. [env HABEAS_HOME; default: the platform's data folder]",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="HABEAS_CONFIG",
+    help="Configuration. [env HABEAS_CONFIG; default: ./habeas.toml, then HOME/habeas.toml]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, and nothing else there.")
+@click.version_option(package_name="habeas", message="habeas %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, home: Path | None, config: Path | None, as_json: bool) -> None:
+    """Answer a person's data request at every vendor that holds their data, and prove each step."""
+    from habeas.cli.context import Settings
+
+    ctx.obj = Settings(home, config, as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: runs a command and exits with its code. No traceback ever reaches the user."""
+    from habeas.cli.border import run_guarded
+
+    sys.exit(run_guarded(cli, arguments))

@@ -1,0 +1,140 @@
+"""What every command shares: the global options, and how a person is named on the command line."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from habeas.cli.output import Output
+from habeas.errors import InputError, RefusedError
+from habeas.home import Home
+
+if TYPE_CHECKING:
+    from habeas.app import App
+    from habeas.control import RunControl
+    from habeas.models import Subject
+
+__all__ = ["Settings", "confirm", "json_option", "pass_settings", "stop_on_signals", "subject_options", "yes_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Settings:
+    """The global options, and what follows from them."""
+
+    home_option: Path | None
+    config_option: Path | None
+    as_json: bool
+
+    @property
+    def home(self) -> Home:
+        return Home.at(self.home_option)
+
+    @property
+    def config_path(self) -> Path:
+        """``--config``, or ``./habeas.toml`` where there is one, or the home's."""
+        if self.config_option is not None:
+            return self.config_option
+        here = Path("habeas.toml")
+        return here if here.exists() else self.home.config
+
+    def open_app(self) -> App:
+        """The installation, opened."""
+        from habeas.app import App
+
+        return App.open(self.home, self.config_path)
+
+    @property
+    def output(self) -> Output:
+        return Output(as_json=self.as_json)
+
+
+pass_settings = click.make_pass_decorator(Settings)
+
+
+def json_option(function: F) -> F:
+    """``--json`` behind the command too, where people look for it."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.find_object(Settings).as_json = True  # type: ignore[union-attr] # the group has made it
+
+    return click.option(
+        "--json", is_flag=True, expose_value=False, callback=remember, help="One JSON document on stdout."
+    )(function)
+
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
+
+
+def subject_options(function: F) -> F:
+    """``ID…`` and ``--subject-from FILE``: the command gets ``name_subject``, to be called with the app."""
+
+    @click.argument("identifiers", nargs=-1, metavar="ID...")
+    @click.option(
+        "--subject-from",
+        type=click.File("r", encoding="utf-8"),
+        metavar="FILE",
+        help="Read identifiers from a file (or - for stdin), one per line, so that they are not in the process list.",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, identifiers: tuple[str, ...], subject_from: Any, **kwargs: Any) -> Any:
+        def name_subject(app: App) -> Subject:
+            from habeas.cases.identifiers import parse_identifier
+
+            texts = [*identifiers, *_lines(subject_from)]
+            return app.resolve([parse_identifier(text, app.tools.links) for text in texts])
+
+        return function(*args, name_subject=name_subject, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _lines(file: Any) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = [line.rstrip("\r\n") for line in file.read(1_000_000).removeprefix("\ufeff").splitlines()]
+    except (UnicodeDecodeError, OSError):
+        raise InputError("the file given with --subject-from cannot be read as UTF-8 text") from None
+    return [line for line in lines if line.strip()]
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Asks on the terminal. Raises :class:`RefusedError` where nobody can be asked and ``--yes`` was not given."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise RefusedError("this changes data at vendors and nobody can be asked", advice="add --yes to go on")
+    return click.confirm(question, default=False, err=True)
+
+
+@contextmanager
+def stop_on_signals(control: RunControl, output: Output) -> Iterator[None]:
+    """Ctrl-C and SIGTERM: finish the calls in hand, record them, say how to go on. A second one stops at once."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if control.stopped.is_set():
+            raise KeyboardInterrupt
+        control.stop()
+        output.say(
+            f"\n{signal.Signals(number).name}: finishing the calls in hand; go on later with `habeas resume` "
+            "(once more stops at once)"
+        )
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,126 @@
+"""``habeas doctor``."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+import click
+from rich.markup import escape
+
+from habeas.cli.context import Settings, json_option, pass_settings
+from habeas.errors import HabeasError
+
+if TYPE_CHECKING:
+    from habeas.app import App
+
+__all__ = ["command"]
+
+_LOW_DISK_BYTES = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check and what it found."""
+
+    check: str
+    state: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+@click.command("doctor", epilog="Example: habeas doctor --json")
+@json_option
+@pass_settings
+def command(settings: Settings) -> int:
+    """Check configuration, keys, databases, clock, disk, and make one harmless authenticated call per connection."""
+    output = settings.output
+    findings = list(_examine(settings))
+    if settings.as_json:
+        output.json({"ok": not _failed(findings), "checks": [f.__dict__ for f in findings]})
+    else:
+        styles = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+        rows = [[f.check, f"[{styles[f.state]}]{f.state}[/]", escape(f.detail)] for f in findings]
+        output.table(["check", "state", "detail"], rows)
+    return 1 if _failed(findings) else 0
+
+
+def _failed(findings: list[Finding]) -> bool:
+    return any(f.state == "failed" for f in findings)
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    with settings.open_app() as app:
+        yield Finding("configuration", "ok", f"{app.config.path}, {len(app.tools.links)} connections")
+        yield Finding("keys and vault", "ok", f"{app.tools.home.path}")
+        yield _try("ledger", lambda: _ledger(app))
+        yield _try("policies", lambda: _policies(app))
+        yield _sqlite()
+        yield _clock(app)
+        yield _disk(app)
+        yield from _connections(app)
+
+
+def _try(name: str, check: Callable[[], str]) -> Finding:
+    from habeas_policies import PolicyProblem
+
+    try:
+        return Finding(name, "ok", check())
+    except HabeasError as error:
+        return Finding(name, "failed", error.line())
+    except PolicyProblem as problem:
+        return Finding(name, "failed", str(problem))
+
+
+def _ledger(app: App) -> str:
+    from habeas.errors import StorageError
+    from habeas_audit import verify
+
+    result = verify(app.tools.home.ledger)
+    if not result.ok:
+        first = result.findings[0]
+        raise StorageError(f"{first.text}", advice="run `habeas audit verify`")
+    return f"{result.size} entries, all as they were written"
+
+
+def _policies(app: App) -> str:
+    from habeas.models import CaseType
+
+    regime = app.config.controller.regime
+    names = [app.policy_for(t, regime).name for t in (CaseType.ERASURE, CaseType.ACCESS)]
+    return f"{', '.join(names)} under {regime}"
+
+
+def _sqlite() -> Finding:
+    return Finding("SQLite", "ok", f"{sqlite3.sqlite_version}, rollback journal (safe with every version)")
+
+
+def _clock(app: App) -> Finding:
+    now = app.tools.clock.now()
+    last = app.tools.ledger.last()
+    if last is not None and datetime.fromisoformat(last.at) > now + timedelta(minutes=5):
+        return Finding("clock", "failed", f"it says {now:%Y-%m-%d %H:%M} UTC, before the last ledger entry; set it")
+    return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _disk(app: App) -> Finding:
+    free = shutil.disk_usage(app.tools.home.path).free
+    state: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_BYTES else "warning"
+    return Finding("disk", state, f"{free // (1024 * 1024)} MB free")
+
+
+def _connections(app: App) -> Iterator[Finding]:
+    from habeas.control import RunControl
+    from habeas.engine.tools import ConnectionTrouble, side_by_side
+
+    control = RunControl(app.tools.clock, app.config.max_wait_seconds)
+    links = list(app.tools.links.values())
+    results = side_by_side(links, lambda k: app.tools.registry.check(k.info.name, k.connection(control)), control)
+    for link, result in zip(links, results, strict=True):
+        if isinstance(result, ConnectionTrouble):
+            yield Finding(link.name, "failed", result.text)
+        else:
+            yield Finding(link.name, "ok", f"{link.base_url}: {result}")

@@ -1,0 +1,170 @@
+"""``habeas erase``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from habeas.cli.context import (
+    Settings,
+    confirm,
+    json_option,
+    pass_settings,
+    stop_on_signals,
+    subject_options,
+    yes_option,
+)
+from habeas.cli.output import progress_line
+from habeas.errors import RefusedError
+from habeas.models import CaseType, Subject
+
+if TYPE_CHECKING:
+    from habeas.app import App
+    from habeas.cases.view import CaseView
+    from habeas.engine.plan import Plan
+    from habeas.engine.tools import Run
+
+__all__ = ["command"]
+
+
+@click.command(
+    "erase",
+    epilog="Examples: habeas erase customer_id=C-100042 --dry-run  ·  habeas erase ada@example.org --yes --json  ·  "
+    "echo email=ada@example.org | habeas erase --subject-from - --yes",
+)
+@subject_options
+@click.option("--policy", default="", metavar="NAME", help="What to erase and what to keep. [default: by regime]")
+@click.option("--dry-run", is_flag=True, help="Show the plan; change nothing and open no case.")
+@yes_option
+@click.option("--reference", default="", help="Your own name for the request; stays in the vault.")
+@click.option("--regime", default="", help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]")
+@click.option("--max-wait", type=click.FloatRange(min=1), metavar="SECONDS", help="Longest time it may take. [90]")
+@json_option
+@pass_settings
+def command(
+    settings: Settings, name_subject: Callable[[App], Subject], policy: str, dry_run: bool, yes: bool,
+    reference: str, regime: str, max_wait: float | None,
+) -> int:  # fmt: skip
+    """Erase a person everywhere: plan, ask, erase, read back.
+
+    ID is KIND=VALUE (email, phone, customer_id, or a connection's name) or a bare e-mail address. "erased" in the
+    result means: the vendor was read back, and the record was gone.
+    """
+    from habeas.control import RunControl
+
+    output = settings.output
+    with settings.open_app() as app:
+        subject = name_subject(app)
+        new = app.new_case(CaseType.ERASURE, subject, policy=policy, regime=regime, reference=reference, approved=yes)
+        if not dry_run and not yes:
+            _somebody_can_be_asked()
+        control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
+        with (
+            stop_on_signals(control, output),
+            app.run("erase", lambda event: output.say(progress_line(event)), control) as run,
+        ):
+            if dry_run:
+                return _show_plan(app, settings, app.plan_only(run, subject, app.tools.policy(new.policy)))
+            (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
+            with app.hold(case_id):
+                view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
+        return _finish(app, settings, view)
+
+
+def _somebody_can_be_asked() -> None:
+    import sys
+
+    if not sys.stdin.isatty():
+        raise RefusedError("erasing changes data at vendors and nobody can be asked", advice="add --yes, or --dry-run")
+
+
+def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes: bool) -> CaseView:
+    work = app.erasure(run, case_id)
+    plan = work.prepare()
+    if not yes and _has_work(plan):
+        settings.output.plan(plan)
+        # The time somebody takes to read is not time the vendors take.
+        started = app.tools.clock.monotonic()
+        agreed = confirm("Erase this? It cannot be undone.", yes=False)
+        run.control.extend(app.tools.clock.monotonic() - started)
+        if not agreed:
+            return work.cancel("not confirmed")
+    if not yes:
+        work.approve("asked on the terminal")
+    return work.execute(plan)
+
+
+def _has_work(plan: Plan) -> bool:
+    return any(part.items or not part.searched for part in plan.connections)
+
+
+def _show_plan(app: App, settings: Settings, plan: Plan) -> int:
+    from habeas.engine.erasure import plan_digest
+
+    head = app.tools.ledger.head()
+    policy = app.tools.policy(plan.policy)
+    settings.output.plan(plan)
+    if settings.as_json:
+        settings.output.json(
+            {
+                "case": None,
+                "dry_run": True,
+                "type": "erasure",
+                "status": "open",
+                "policy": {"name": policy.name, "digest": policy.digest},
+                "plan_digest": plan_digest(app.tools, plan),
+                "plan": [_part_json(part) for part in plan.connections],
+                "outcomes": [],
+                "notices": [
+                    {"connection": n.connection, "text": n.text, "until": n.until or None} for n in plan.notices
+                ],
+                "ledger": {"size": head.size, "root": head.root_text},
+            }
+        )
+    else:
+        settings.output.say("Dry run: nothing was changed.")
+    if not plan.complete:
+        return 1
+    if plan.all_held():
+        return 4
+    return 3 if any(p.gaps or any(i.action == "manual" for i in p.items) for p in plan.connections) else 0
+
+
+def _part_json(part: object) -> object:
+    from habeas.engine.plan import ConnectionPlan
+
+    assert isinstance(part, ConnectionPlan)  # noqa: S101 - for the type checker
+    return {
+        "connection": part.connection,
+        "plugin": part.plugin,
+        "searched": part.searched,
+        "problem": part.problem or None,
+        "evidence": part.evidence or None,
+        "records": [
+            {
+                "record": item.record.kind,
+                "count": item.record.count,
+                "action": str(item.action),
+                "reason": item.reason or None,
+                "legal_basis": item.legal_basis or None,
+                "until": item.until or None,
+            }
+            for item in part.items
+        ],
+        "gaps": [{"record": g.kind, "result": str(g.result), "reason": g.reason} for g in part.gaps],
+    }
+
+
+def _finish(app: App, settings: Settings, view: CaseView) -> int:
+    from habeas.cases.view import exit_code
+
+    record = app.record(view)
+    if settings.as_json:
+        settings.output.json(app.case_json(view))
+    else:
+        settings.output.case(view)
+        settings.output.notices(record.notices)
+    settings.output.advice(view)
+    return 4 if view.status == "cancelled" else exit_code(view)

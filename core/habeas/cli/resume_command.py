@@ -1,0 +1,33 @@
+"""``habeas resume``."""
+
+from __future__ import annotations
+
+import click
+
+from habeas.cli.context import Settings, json_option, pass_settings, stop_on_signals
+
+__all__ = ["command"]
+
+
+@click.command("resume", epilog="Examples: habeas resume  ·  habeas resume c-01J… --json")
+@click.argument("case_ids", nargs=-1, metavar="[CASE]...")
+@json_option
+@pass_settings
+def command(settings: Settings, case_ids: tuple[str, ...]) -> int:
+    """Finish whatever an interrupted run left: ask the vendors what is true, do what is left, read back.
+
+    Never asks: it finishes what was approved. Calls whose answer was lost are read before anything is repeated.
+    """
+    from habeas.cli.many import work_through
+    from habeas.control import RunControl
+
+    output = settings.output
+    with settings.open_app() as app:
+        register = app.tools.register
+        views = [register.view(case_id) for case_id in case_ids] if case_ids else None
+        names = [v.case_id for v in views] if views is not None else [v.case_id for v in register.unfinished()]
+        control = RunControl(app.tools.clock)
+        if not names:
+            output.say("Nothing is unfinished.")
+        with stop_on_signals(control, output), app.run("resume", lambda _: None, control) as run:
+            return work_through(app, run, names, output, total=len(names), summary={})

@@ -1,0 +1,239 @@
+"""The story `habeas demo` tells: each step a real command, each claim held against the sandboxes' own truth."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from habeas.cli import cli
+from habeas.cli.border import run_guarded
+from habeas.cli.output import Output
+from habeas.demo.world import World
+from habeas.home import private_folder
+from habeas.models import Json
+from habeas.registry import Registry
+from habeas.testing.people import Person
+
+__all__ = ["tell"]
+
+
+@dataclass
+class Step:
+    """One step and what it showed."""
+
+    title: str
+    command: str
+    checks: list[tuple[str, bool]] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        return all(ok for _, ok in self.checks)
+
+
+class Story:
+    """The shop, the commands run in it, and what they showed."""
+
+    def __init__(self, place: Path, world: World, output: Output) -> None:
+        self.place, self.world, self.output = place, world, output
+        self.steps: list[Step] = []
+
+    def step(self, title: str, *arguments: str) -> tuple[Step, int, Json]:
+        """Runs a command, shows it and its table, and returns its exit code and JSON."""
+        step = Step(title, "habeas " + " ".join(arguments))
+        self.steps.append(step)
+        self.output.show("")
+        self.output.show(f"{len(self.steps)}. {title}", "bold cyan")
+        self.output.show(f"   $ {step.command}", "dim")
+        code, text = self._run(*arguments, "--json")
+        return step, code, json.loads(text or "null")
+
+    def check(self, step: Step, what: str, ok: bool) -> None:
+        """One claim of the story."""
+        step.checks.append((what, ok))
+        self.output.show(f"   {'ok  ' if ok else 'NOT '} {what}", "green" if ok else "bold red")
+
+    def _run(self, *arguments: str) -> tuple[int, str]:
+        head = ["--home", str(self.place / "home"), "--config", str(self.place / "habeas.toml")]
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            code = run_guarded(cli, [*head, *arguments])
+        for line in stderr.getvalue().splitlines():
+            if line.strip():
+                self.output.show(f"     {line.strip()}", "dim")
+        return code, stdout.getvalue()
+
+    def outcomes(self, case: Json) -> None:
+        """The outcomes of a case, a line per connection."""
+        by_connection: dict[str, list[str]] = {}
+        for row in case["outcomes"]:
+            text = f"{row['record']} {row['result']}"
+            by_connection.setdefault(row["connection"], []).append(text)
+        for connection, texts in by_connection.items():
+            self.output.show(f"   {connection}: {', '.join(texts)}")
+
+
+def tell(place: Path, count: int, output: Output) -> int:
+    """Tells the story in ``place``; returns 0 where all of it held."""
+    started = time.monotonic()
+    private_folder(place)
+    with World.start(Registry.load(), count) as world:
+        world.write_setup(place)
+        story = Story(place, world, output)
+        output.show(f"Three sandbox vendors on this machine hold data about {count} made-up people.", "bold")
+        for chapter in (_set_up, _look, _hand_over, _plan, _erase, _ambiguous, _hold, _outage, _prove):
+            chapter(story)
+    held = all(step.held for step in story.steps)
+    _end(story, held, time.monotonic() - started)
+    return 0 if held else 1
+
+
+def _set_up(story: Story) -> None:
+    step, code, _ = story.step("Make a home: keys, vault, ledger", "init")
+    story.check(step, "the home is made", code == 0)
+
+
+def _look(story: Story) -> None:
+    ada = story.world.people[0]
+    step, code, result = story.step("What is held about one person?", "inventory", f"customer_id={ada.customer_id}")
+    found = {c["connection"]: {r["record"] for r in c["records"]} for c in result["connections"]}
+    for connection, kinds in found.items():
+        story.output.show(f"   {connection}: {', '.join(sorted(kinds))}")
+    story.check(step, "every vendor that holds the person was found", code == 0 and set(found) == set(ada.held_at))
+
+
+def _hand_over(story: Story) -> None:
+    ada = story.world.people[0]
+    step, code, case = story.step("Hand the person a copy of everything", "access", f"customer_id={ada.customer_id}")
+    story.outcomes(case)
+    story.check(step, f"the package is at {case['package']}", code in (0, 3) and Path(case["package"]).exists())
+    story.check(step, "nothing was changed at any vendor", story.world.changing_calls() == 0)
+
+
+def _plan(story: Story) -> None:
+    ada = story.world.people[0]
+    step, code, plan = story.step("What would an erasure do?", "erase", f"customer_id={ada.customer_id}", "--dry-run")
+    records = sum(len(part["records"]) for part in plan["plan"])
+    story.check(step, f"{records} records planned, nothing changed", code == 0 and story.world.changing_calls() == 0)
+
+
+def _erase(story: Story) -> None:
+    ada = story.world.people[0]
+    others = _others_truth(story, ada)
+    who = f"customer_id={ada.customer_id}"
+    step, code, case = story.step("Erase, and read every vendor back", "erase", who, "--yes")
+    story.outcomes(case)
+    for row in case["outcomes"][:3]:
+        story.output.show(f"     e.g. {row['connection']} {row['record']}: {row['evidence']}", "dim")
+    story.check(step, "the case is completed", code == 0 and case["status"] == "completed")
+    story.check(step, "the vendors' own data agrees: nothing is left", story.world.held(ada) == {})
+    story.check(step, "nobody else's data was touched", _others_truth(story, ada) == others)
+    step, code, result = story.step("Read back once more", "inventory", who)
+    empty = all(not c["records"] and c["searched"] for c in result["connections"])
+    story.check(step, "every vendor was searched, none holds anything", code == 0 and empty)
+
+
+def _ambiguous(story: Story) -> None:
+    one, two = story.world.people[2], story.world.people[3]
+    before = sum(len(s.calls) for s in story.world.servers.values())
+    step, code, _ = story.step("Two people share an e-mail address", "erase", f"email={one.email}", "--yes")
+    sent = sum(len(s.calls) for s in story.world.servers.values()) - before
+    story.check(step, "refused as ambiguous, and nothing was sent", code == 2 and sent == 0)
+    story.check(step, "both are still there", bool(story.world.held(one)) and bool(story.world.held(two)))
+
+
+def _hold(story: Story) -> None:
+    person = story.world.people[7]
+    before = story.world.held(person)
+    step, code, case = story.step(
+        "A legal hold on payment records", "erase", f"customer_id={person.customer_id}",
+        "--policy", "gdpr-erasure-hold-payments", "--yes",
+    )  # fmt: skip
+    story.outcomes(case)
+    retained = [row for row in case["outcomes"] if row["result"] == "retained"]
+    for row in retained[:1]:
+        story.output.show(f"     kept until {row['until']}: {row['reason'][:150]}…", "dim")
+    kept = {(row["connection"], row["record"]) for row in retained}
+    after = {(name, kind): n for name, kinds in story.world.held(person).items() for kind, n in kinds.items()}
+    story.check(step, "the held records are kept, with reason and end", code == 0 and bool(kept))
+    unchanged = all(before[name][kind] == count for (name, kind), count in after.items())
+    story.check(step, "exactly those are still at the vendors", set(after) == kept and unchanged)
+
+
+def _outage(story: Story) -> None:
+    person = story.world.people[8]
+    down = sorted(story.world.servers)[1]
+    story.world.servers[down].down = True
+    step, code, case = story.step(f"{down} is down", "erase", f"customer_id={person.customer_id}", "--yes")
+    story.outcomes(case)
+    story.check(step, "the case is incomplete, not completed", code == 1 and case["status"] == "incomplete")
+    story.check(step, "the other vendors were erased all the same", set(story.world.held(person)) == {down})
+    story.world.servers[down].down = False
+    step, code, result = story.step(f"{down} is back", "resume")
+    statuses = [c["status"] for c in result["cases"]]
+    story.check(step, "the case is finished", code == 0 and statuses == ["completed"])
+    story.check(step, "nothing is left anywhere", story.world.held(person) == {})
+
+
+def _prove(story: Story) -> None:
+    step, code, result = story.step("Is the ledger as it was written?", "audit", "verify")
+    story.check(step, f"{result['size']} entries, root {result['root'][:23]}…", code == 0 and result["ok"])
+    copy = story.place / "changed-copy.db"
+    shutil.copyfile(story.place / "home" / "audit.db", copy)
+    copy.chmod(0o600)
+    entry = _change_one_byte(copy)
+    step, code, result = story.step("A copy with one changed byte", "audit", "verify", "--file", str(copy))
+    found = any(f["seq"] == entry for f in result["findings"])
+    story.check(step, f"the change in entry {entry} is found", code == 1 and not result["ok"] and found)
+
+
+def _change_one_byte(path: Path) -> int:
+    """What somebody with the file could do: drop the guards, change history, put the guards back."""
+    database = sqlite3.connect(path)
+    triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        database.execute(f"DROP TRIGGER {name}")
+    seq, body = database.execute(
+        "SELECT seq, body FROM entries WHERE type = 'record.outcome' ORDER BY seq LIMIT 1"
+    ).fetchone()
+    changed = bytes(body).replace(b'"count":', b'"counT":', 1)
+    database.execute("UPDATE entries SET body = ? WHERE seq = ?", (changed, seq))
+    for _, sql in triggers:
+        database.execute(sql)
+    database.commit()
+    database.close()
+    return int(seq)
+
+
+def _others_truth(story: Story, person: Person) -> dict[str, object]:
+    return {p.customer_id: story.world.held(p) for p in story.world.people if p is not person}
+
+
+def _end(story: Story, held: bool, seconds: float) -> None:
+    output = story.output
+    if output.as_json:
+        output.json(
+            {
+                "ok": held,
+                "folder": str(story.place),
+                "steps": [
+                    {"title": s.title, "command": s.command, "checks": [{"what": w, "ok": ok} for w, ok in s.checks]}
+                    for s in story.steps
+                ],
+            }
+        )
+        return
+    output.show("")
+    claims = sum(len(step.checks) for step in story.steps)
+    if held:
+        output.show(f"All {claims} claims held, in {seconds:.1f} s.", "bold green")
+    else:
+        failed = [what for step in story.steps for what, ok in step.checks if not ok]
+        output.show(f"{len(failed)} of {claims} claims did NOT hold: {'; '.join(failed)}", "bold red")
+    output.show(f"Its files are in {story.place}: habeas.toml, customers.csv, home/audit.db, home/packages.")
+    output.show(f"Look around: habeas --home {story.place / 'home'} audit log")

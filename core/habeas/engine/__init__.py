@@ -1,0 +1,1 @@
+"""Orders the work across vendors: plans (pure), runs (threads, events), and picks up what was interrupted."""

@@ -1,0 +1,221 @@
+"""One erasure: search, plan, ask nobody (the command does), erase, read back, conclude. Safe to repeat at any point."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from habeas.cases.register import Request
+from habeas.cases.view import WHOLE, CaseView
+from habeas.engine.events import ConnectionFinished, ConnectionSearched
+from habeas.engine.journal import CaseJournal, close_holes
+from habeas.engine.links import Link
+from habeas.engine.plan import ConnectionPlan, Plan, plan_connection
+from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, unconfigured, write_rows
+from habeas.models import Action, CaseStatus, Erasure, Inventory, Outcome, PlanItem, PluginInfo, Result, Subject
+from habeas_audit import Draft
+
+__all__ = ["ErasurePass", "search_and_plan"]
+
+
+def search_and_plan(
+    tools: Tools, run: Run, case_id: str, subject: Subject, policy_name: str, received_at: str, earlier: Plan | None
+) -> Plan:
+    """Searches every connection that ``earlier`` has not, and plans what is found. Reads only."""
+    from datetime import datetime
+
+    policy = tools.policy(policy_name)
+    received = tools.local_date(datetime.fromisoformat(received_at))
+    today = tools.local_date(tools.clock.now())
+    done = {part.connection: part for part in (earlier.connections if earlier else ()) if part.searched}
+    missing = [link for name, link in tools.links.items() if name not in done]
+
+    def search(link: Link) -> Inventory:
+        inventory = tools.registry.inventory(link.info.name, link.connection(run.control), subject)
+        run.emit(ConnectionSearched(case_id, link.name, sum(r.count for r in inventory.records)))
+        return inventory
+
+    parts = dict(done)
+    for link, found in zip(missing, side_by_side(missing, search, run.control), strict=True):
+        if isinstance(found, ConnectionTrouble):
+            run.emit(ConnectionSearched(case_id, link.name, 0, found.text))
+            parts[link.name] = ConnectionPlan(link.name, link.info.name, problem=found.text)
+        else:
+            parts[link.name] = plan_connection(
+                link.name, link.info, found, policy, received=received, today=today, settings=link.settings
+            )
+    order = {name: n for n, name in enumerate(tools.links)}
+    return Plan(policy.name, tuple(sorted(parts.values(), key=lambda p: order.get(p.connection, len(order)))))
+
+
+class ErasurePass:
+    """One pass over one erasure case. The case's lock is held by the caller."""
+
+    def __init__(self, tools: Tools, run: Run, case_id: str) -> None:
+        self._tools, self._run, self.case_id = tools, run, case_id
+        self._request: Request | None = None
+
+    @property
+    def request(self) -> Request:
+        if self._request is None:
+            self._request = self._tools.register.request(self.case_id)
+        return self._request
+
+    # -- plan -------------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> Plan:
+        """Searches what is not yet searched and makes the plan, in the vault and its digest in the ledger."""
+        view = self._tools.register.view(self.case_id)
+        earlier = self.stored_plan(view)
+        if earlier is not None and earlier.complete:
+            return earlier
+        plan = search_and_plan(
+            self._tools, self._run, self.case_id, self.request.subject, view.policy, view.received_at, earlier
+        )
+        if plan != earlier:
+            self._store(plan)
+        return plan
+
+    def stored_plan(self, view: CaseView) -> Plan | None:
+        """The plan last made; None where there is none yet."""
+        if not view.plan_item:
+            return None
+        return Plan.from_json(self._tools.vault.get(self.case_id, view.plan_item))
+
+    def _store(self, plan: Plan) -> None:
+        digest = plan_digest(self._tools, plan)
+        # Each plan has its own name: a crash between vault and ledger cannot leave the ledger with another's content.
+        item = f"plan/{digest[-16:]}"
+        sealed = self._tools.vault.put(self.case_id, item, plan.to_json())
+        data = {"digest": digest, "item": item, "sealed": sealed, "records": plan_counts(plan)}
+        self._tools.ledger.append(Draft("plan.made", self.case_id, self._run.run_id, "", "", data))
+
+    def approve(self, how: str) -> None:
+        """Writes that somebody said yes to the plan as it stands."""
+        view = self._tools.register.view(self.case_id)
+        data = {"digest": view.plan_digest, "how": how}
+        self._tools.ledger.append(Draft("case.approved", self.case_id, self._run.run_id, "", self._run.actor, data))
+
+    def cancel(self, reason: str) -> CaseView:
+        """Closes the case without having changed anything."""
+        return self._close(CaseStatus.CANCELLED, reason)
+
+    # -- carry out --------------------------------------------------------------------------------------------------
+
+    def execute(self, plan: Plan) -> CaseView:
+        """Carries the plan out, connection groups in order (money last), and concludes."""
+        self._tools.ledger.append(Draft("case.started", self.case_id, self._run.run_id))
+        close_holes(self._tools.ledger, self._tools.ledger.entries(case_id=self.case_id), self._run.run_id)
+        view = self._tools.register.view(self.case_id)
+        known = [part for part in plan.connections if part.connection in self._tools.links]
+        for part in plan.connections:
+            if part.connection not in self._tools.links and not view.final(part.connection):
+                info = self._tools.registry.info(part.plugin)
+                self._write(view, part, _rows_of_trouble(part, info.main_kind, unconfigured(part.connection).line()))
+        known.sort(key=lambda part: self._tools.links[part.connection].info.erase_order)
+        for _, group in itertools.groupby(known, key=lambda p: self._tools.links[p.connection].info.erase_order):
+            self._erase_group(view, [part for part in group if not view.final(part.connection)])
+        return self._conclude(plan)
+
+    def _erase_group(self, view: CaseView, parts: list[ConnectionPlan]) -> None:
+        by_name = {part.connection: part for part in parts}
+        links = [self._tools.links[name] for name in by_name]
+        results = side_by_side(links, lambda link: self._erase_one(link, by_name[link.name]), self._run.control)
+        for link, result in zip(links, results, strict=True):
+            part = by_name[link.name]
+            rows = _rows_of(part, link.info, result)
+            counts = self._write(view, part, rows)
+            self._run.emit(ConnectionFinished(self.case_id, link.name, counts))
+
+    def _erase_one(self, link: Link, part: ConnectionPlan) -> tuple[Outcome, ...]:
+        if not any(item.action is Action.ERASE for item in part.items):
+            return ()
+        journal = CaseJournal(
+            self._tools.ledger,
+            self._tools.keys,
+            self._run.control,
+            case_id=self.case_id,
+            run_id=self._run.run_id,
+            connection=link.name,
+            earlier=self._tools.ledger.entries(case_id=self.case_id, types=["call.intent"]),
+        )
+        connection = link.connection(self._run.control, journal)
+        erasure = Erasure(self.request.subject, part.items, resumed=journal.resumed)
+        return self._tools.registry.erase(link.info.name, connection, erasure)
+
+    def _write(self, view: CaseView, part: ConnectionPlan, rows: list[Row]) -> dict[Result, int]:
+        return write_rows(self._tools, self._run, view, part.connection, part.plugin, rows)
+
+    # -- conclude ---------------------------------------------------------------------------------------------------
+
+    def _conclude(self, plan: Plan) -> CaseView:
+        view = self._tools.register.view(self.case_id)
+        if not all(view.final(part.connection) for part in plan.connections):
+            self._tools.ledger.append(Draft("case.paused", self.case_id, self._run.run_id))
+            return replace(view, status=CaseStatus.INCOMPLETE)
+        if plan.all_held():
+            return self._close(CaseStatus.REFUSED, "everything held about the person is under a hold")
+        return self._close(CaseStatus.COMPLETED, "")
+
+    def _close(self, status: CaseStatus, reason: str) -> CaseView:
+        data = {"status": str(status)} | ({"reason": reason} if reason else {})
+        self._tools.ledger.append(Draft("case.closed", self.case_id, self._run.run_id, "", "", data))
+        return self._tools.register.view(self.case_id)
+
+
+def plan_digest(tools: Tools, plan: Plan) -> str:
+    """Names a plan's content. Keyed, since the content holds ids that could be guessed."""
+    import json
+
+    content = json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")).encode()
+    return "sha256:" + tools.keys.fingerprint(b"plan", content).hex()
+
+
+def plan_counts(plan: Plan) -> dict[str, list[list[str | int]]]:
+    """Connection → [kind, action, count]: what may be said of a plan in the ledger."""
+    return {
+        part.connection: [[i.record.kind, str(i.action), i.record.count] for i in part.items]
+        for part in plan.connections
+    }
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _rows_of(part: ConnectionPlan, info: PluginInfo, result: tuple[Outcome, ...] | ConnectionTrouble) -> list[Row]:
+    """All outcomes of one connection's part: what the plan decided, what the hook did, what went wrong."""
+    if not part.searched:
+        return _rows_of_trouble(part, info.main_kind, part.problem)
+    if not part.items and not part.gaps:
+        return [Row(info.main_kind, WHOLE, 0, Result.ABSENT, evidence=part.evidence)]
+    outcomes = {} if isinstance(result, ConnectionTrouble) else {o.index: o for o in result}
+    rows = []
+    for item in part.items:
+        if item.action is not Action.ERASE:
+            rows.append(_planned_row(item))
+        elif isinstance(result, ConnectionTrouble):
+            rows.append(_row(item, result.result, reason=result.text))
+        else:
+            outcome = outcomes[item.index]
+            rows.append(
+                _row(item, outcome.result, reason=outcome.reason, until=outcome.until, evidence=outcome.evidence)
+            )
+    rows += [Row(g.kind, f"g{n}", g.count, g.result, reason=g.reason) for n, g in enumerate(part.gaps)]
+    return rows
+
+
+def _rows_of_trouble(part: ConnectionPlan, main_kind: str, text: str) -> list[Row]:
+    items = [item for item in part.items if item.action is Action.ERASE]
+    if not items:
+        return [Row(main_kind, WHOLE, 0, Result.FAILED, reason=text)]
+    return [_row(item, Result.FAILED, reason=text) for item in items]
+
+
+def _planned_row(item: PlanItem) -> Row:
+    result = Result.RETAINED if item.action is Action.RETAIN else Result.MANUAL
+    reason = item.reason + (f" (legal basis: {item.legal_basis})" if item.legal_basis else "")
+    return _row(item, result, reason=reason, until=item.until)
+
+
+def _row(item: PlanItem, result: Result, *, reason: str = "", until: str = "", evidence: str = "") -> Row:
+    return Row(item.record.kind, str(item.index), item.record.count, result, reason, until, evidence)

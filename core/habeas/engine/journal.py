@@ -1,0 +1,98 @@
+"""Every changing call of a case: its intent in the ledger before it is sent, its outcome after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from habeas.cases.keys import KeyStore
+from habeas.control import RunControl
+from habeas.http.transport import Request
+from habeas_audit import Draft, Entry, Ledger
+
+__all__ = ["CaseJournal", "close_holes"]
+
+
+class CaseJournal:
+    """The journal of one case at one connection.
+
+    A call is named by ``key``: the same for every attempt at the same request, under the installation's key, so that
+    attempts can be counted across crashes while the ledger says nothing about whom they were for.
+    """
+
+    def __init__(
+        self, ledger: Ledger, keys: KeyStore, control: RunControl, *, case_id: str, run_id: str, connection: str,
+        earlier: Iterable[Entry] = (),
+    ) -> None:  # fmt: skip
+        self._ledger, self._keys, self._control = ledger, keys, control
+        self._case_id, self._run_id, self._connection = case_id, run_id, connection
+        self._attempts: dict[str, int] = {}
+        for entry in earlier:
+            if entry.type == "call.intent" and entry.connection == connection:
+                data = entry.data
+                self._attempts[data["key"]] = max(self._attempts.get(data["key"], 0), data["attempt"])
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier pass has tried to change something here."""
+        return bool(self._attempts)
+
+    def intent(self, request: Request, host: str) -> int:
+        """Writes the intent; nothing may be sent before this returns."""
+        self._control.check()
+        key = self._key(request)
+        self._attempts[key] = self._attempts.get(key, 0) + 1
+        entry = self._append(
+            "call.intent",
+            {
+                "method": request.method,
+                "path": request.template,
+                "host": host,
+                "attempt": self._attempts[key],
+                "key": key,
+                "fingerprint": self._fingerprint(request),
+            },
+        )
+        return entry.seq
+
+    def outcome(self, intent: int, result: str, status: int) -> None:
+        """Writes what became of it."""
+        self._append("call.outcome", {"intent": intent, "result": result, "status": status})
+
+    def _append(self, kind: str, data: dict[str, object]) -> Entry:
+        (entry,) = self._ledger.append(Draft(kind, self._case_id, self._run_id, self._connection, "", data))
+        return entry
+
+    def _key(self, request: Request) -> str:
+        name = f"{self._case_id}|{self._connection}|{request.name}"
+        return self._keys.fingerprint(b"call", name.encode(), _meaning(request)).hex()[:32]
+
+    def _fingerprint(self, request: Request) -> str:
+        return "hmac-sha256:" + self._keys.fingerprint(b"request", request.name.encode(), _meaning(request)).hex()[:32]
+
+
+def close_holes(ledger: Ledger, entries: Iterable[Entry], run_id: str) -> int:
+    """Gives each intent without an outcome the only true one: unknown. Returns how many there were.
+
+    A process died between the two, so nobody knows whether the call was made; the vendor is read before it is repeated.
+    """
+    open_intents: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.type == "call.intent":
+            open_intents[entry.seq] = entry
+        elif entry.type == "call.outcome":
+            open_intents.pop(entry.data["intent"], None)
+    drafts = [
+        Draft("call.outcome", e.case_id, run_id, e.connection, "",
+              {"intent": e.seq, "result": "unknown", "status": 0, "recovered": True})
+        for e in open_intents.values()
+    ]  # fmt: skip
+    if drafts:
+        ledger.append(*drafts)
+    return len(drafts)
+
+
+def _meaning(request: Request) -> bytes:
+    return json.dumps(
+        [sorted(request.ids.items()), list(map(list, request.query)), request.json, request.form], sort_keys=True
+    ).encode()

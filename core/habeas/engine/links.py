@@ -1,0 +1,70 @@
+"""A link: one configured connection, opened: settings checked, secrets resolved, limits shared by all its threads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from habeas.clock import Clock
+from habeas.config.load import ConnectionConfig, schema_problems
+from habeas.config.secrets import resolve_secret
+from habeas.connection import Connection
+from habeas.control import RunControl
+from habeas.engine.crew import Crew
+from habeas.errors import ConfigError
+from habeas.http.api import Api, Journal
+from habeas.http.limits import Limiter
+from habeas.http.transport import Transport
+from habeas.models import Json, Limits, PluginInfo
+
+if TYPE_CHECKING:
+    from habeas.config import Config
+    from habeas.registry import Registry
+
+__all__ = ["Link", "open_links"]
+
+
+class Link:
+    """What all cases share at one connection."""
+
+    def __init__(
+        self, name: str, info: PluginInfo, settings: Mapping[str, Json], base_url: str, limits: Limits,
+        registry: Registry, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.name, self.info, self.settings, self.limits = name, info, settings, limits
+        self.base_url = base_url
+        self._clock = clock
+        self._transport = Transport(base_url, limits, clock)
+        self._limiter = Limiter(limits, clock)
+        self._auth = registry.authenticator(
+            info.name, settings=dict(settings), base_url=base_url, transport=self._transport
+        )
+        self.crew = Crew(f"habeas-{name}", limits.concurrency)
+
+    def connection(self, control: RunControl, journal: Journal | None = None) -> Connection:
+        """The connection as hooks see it; without a journal it can only read."""
+        api = Api(self._transport, self._auth, self._limiter, control, journal)
+        return Connection(self.name, self.settings, api, self._clock)
+
+
+def open_links(config: Config, registry: Registry, clock: Clock) -> dict[str, Link]:
+    """All configured connections, in configured order. Raises :class:`ConfigError` before anything is sent."""
+    links = {}
+    for connection in config.connections:
+        info = registry.info(connection.plugin)
+        where = f"{config.path}: connections.{connection.name}"
+        settings = _settings(config, connection, info, where)
+        limits = dataclasses.replace(info.limits, **connection.limits)  # type: ignore[arg-type] # the schema has typed them
+        links[connection.name] = Link(connection.name, info, settings, connection.base_url, limits, registry, clock)
+    return links
+
+
+def _settings(config: Config, connection: ConnectionConfig, info: PluginInfo, where: str) -> Mapping[str, Json]:
+    settings = dict(connection.settings)
+    for problem in schema_problems(settings, info.settings_schema):
+        raise ConfigError(f"{where}: {problem}", advice=f"see `habeas plugin list` and the docs of {info.name}")
+    for name in info.secrets:
+        if name in settings:
+            settings[name] = resolve_secret(settings[name], f"{where}.{name}", folder=config.path.parent)
+    return settings

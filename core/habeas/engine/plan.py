@@ -1,0 +1,198 @@
+"""Inventory and policy make a plan: one decision per record. Pure: no clock, no network, no storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+from dateutil.relativedelta import relativedelta
+
+from habeas.models import Action, Gap, Inventory, Json, PlanItem, PluginInfo, Record, Result
+from habeas_policies import Decision, Facts, Policy
+
+__all__ = ["ConnectionPlan", "Notice", "Plan", "notices_for", "plan_connection"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that stays at a vendor for a while after any erasure."""
+
+    connection: str
+    text: str
+    until: str
+    """ISO date; empty where it has no end we know."""
+
+
+@dataclass(frozen=True)
+class ConnectionPlan:
+    """What is to happen at one connection. ``problem`` is set where it could not be searched: nothing is planned."""
+
+    connection: str
+    plugin: str
+    items: tuple[PlanItem, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    evidence: str = ""
+    problem: str = ""
+
+    @property
+    def searched(self) -> bool:
+        return not self.problem
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole plan of a case, connections in configured order."""
+
+    policy: str
+    connections: tuple[ConnectionPlan, ...]
+
+    def of(self, connection: str) -> ConnectionPlan | None:
+        """That connection's part."""
+        return next((c for c in self.connections if c.connection == connection), None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every connection could be searched."""
+        return all(c.searched for c in self.connections)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return tuple(n for c in self.connections for n in c.notices)
+
+    def all_held(self) -> bool:
+        """Whether a hold leaves nothing at all to erase, though something is held."""
+        items = [i for c in self.connections for i in c.items]
+        return bool(items) and all(i.action is Action.RETAIN for i in items)
+
+    def to_json(self) -> Json:
+        """For the vault: it holds vendor ids."""
+        return {"policy": self.policy, "connections": [_connection_json(c) for c in self.connections]}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Plan:
+        return cls(value["policy"], tuple(_connection_from(c) for c in value["connections"]))
+
+
+def plan_connection(
+    connection: str, info: PluginInfo, inventory: Inventory, policy: Policy, *, received: date, today: date,
+    settings: Mapping[str, Json],
+) -> ConnectionPlan:  # fmt: skip
+    """One decision for every record found, in the order found.
+
+    A record that erasing another would destroy holds that other one too (``RecordKind.erased_with``).
+    """
+    items = []
+    for index, record in enumerate(inventory.records):
+        facts = Facts(connection, info.name, record.kind, info.kind(record.kind).categories, received)
+        ruling = policy.evaluate(facts, today)
+        items.append(
+            PlanItem(
+                index,
+                record,
+                Action(ruling.action),
+                reason=_reason(ruling),
+                legal_basis=ruling.legal_basis,
+                until="" if ruling.until is None else ruling.until.isoformat(),
+            )
+        )
+    planned = tuple(_hold_parents(items, info))
+    return ConnectionPlan(
+        connection,
+        info.name,
+        planned,
+        tuple(gap for gap in inventory.gaps if not gap.standing),
+        notices_for(connection, info, today, settings) if any(i.action is Action.ERASE for i in planned) else (),
+        inventory.evidence,
+    )
+
+
+def _reason(ruling: Decision) -> str:
+    """Why, on which law, and what a person must do about it."""
+    parts = (ruling.reason, ruling.legal_source, ruling.instructions)
+    return "; ".join(part.strip().rstrip(".") for part in parts if part.strip())
+
+
+def _hold_parents(items: list[PlanItem], info: PluginInfo) -> list[PlanItem]:
+    """Spreads each hold to the records whose erasure would break it, until nothing changes."""
+    changed = True
+    while changed:
+        changed = False
+        for held in items:
+            if held.action is Action.ERASE:
+                continue
+            destroyers = info.kind(held.record.kind).erased_with
+            for n, item in enumerate(items):
+                if item.action is Action.ERASE and item.record.kind in destroyers:
+                    title = info.kind(held.record.kind).title.lower()
+                    reason = f"erasing it would destroy the {title} that is kept: {held.reason}"
+                    items[n] = replace(
+                        item, action=held.action, reason=reason, legal_basis=held.legal_basis, until=held.until
+                    )
+                    changed = True
+    return items
+
+
+def notices_for(connection: str, info: PluginInfo, today: date, settings: Mapping[str, Json]) -> tuple[Notice, ...]:
+    """What stays for a while, with the day on which it ends as far as that is known."""
+    notices = []
+    for rule in info.notices:
+        months, days = rule.months, rule.days
+        if rule.setting and rule.setting in settings:
+            number = int(settings[rule.setting])
+            months, days = (number, 0) if rule.months else (0, number)
+        until = (today + relativedelta(months=months, days=days)).isoformat() if months or days else ""
+        notices.append(Notice(connection, rule.text, until))
+    return tuple(notices)
+
+
+# -- JSON for the vault -------------------------------------------------------------------------------------------
+
+
+def _connection_json(plan: ConnectionPlan) -> Json:
+    return {
+        "connection": plan.connection,
+        "plugin": plan.plugin,
+        "evidence": plan.evidence,
+        "problem": plan.problem,
+        "gaps": [[g.kind, str(g.result), g.reason, g.count] for g in plan.gaps],
+        "notices": [[n.text, n.until] for n in plan.notices],
+        "items": [
+            {
+                "index": i.index,
+                "action": str(i.action),
+                "reason": i.reason,
+                "legal_basis": i.legal_basis,
+                "until": i.until,
+                "kind": i.record.kind,
+                "count": i.record.count,
+                "ids": list(i.record.ids),
+                "data": dict(i.record.data),
+            }
+            for i in plan.items
+        ],
+    }
+
+
+def _connection_from(value: Json) -> ConnectionPlan:
+    name = value["connection"]
+    return ConnectionPlan(
+        name,
+        value["plugin"],
+        tuple(
+            PlanItem(
+                i["index"],
+                Record(i["kind"], i["count"], tuple(i["ids"]), i["data"]),
+                Action(i["action"]),
+                i["reason"],
+                i["legal_basis"],
+                i["until"],
+            )
+            for i in value["items"]
+        ),
+        tuple(Gap(kind, Result(result), reason, count) for kind, result, reason, count in value["gaps"]),
+        tuple(Notice(name, text, until) for text, until in value["notices"]),
+        value["evidence"],
+        value["problem"],
+    )

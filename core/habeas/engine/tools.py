@@ -1,0 +1,154 @@
+"""What a pass over a case works with, and how it speaks to several connections side by side."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from habeas.cases.keys import KeyStore
+from habeas.cases.register import Register
+from habeas.cases.vault import Vault
+from habeas.cases.view import CaseView
+from habeas.clock import Clock
+from habeas.config import Controller
+from habeas.control import RunControl
+from habeas.engine.events import Event
+from habeas.engine.links import Link
+from habeas.errors import HabeasError, OutcomeUnknown, PluginFault, RunEnded, VendorError
+from habeas.home import Home
+from habeas.models import Json, Result
+from habeas.registry import Registry
+from habeas_audit import Draft, Ledger
+from habeas_policies import Policy
+
+__all__ = ["ConnectionTrouble", "Row", "Run", "Tools", "attempt", "side_by_side", "write_rows"]
+
+T = TypeVar("T")
+
+_GRACE_SECONDS = 2.0
+"""How much longer than its run a connection's thread is waited for, before it is left behind."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything that outlives a run."""
+
+    home: Home
+    ledger: Ledger
+    vault: Vault
+    keys: KeyStore
+    register: Register
+    registry: Registry
+    links: dict[str, Link]
+    policy: Callable[[str], Policy]
+    clock: Clock
+    controller: Controller
+
+    def local_date(self, at: datetime) -> date:
+        """The day it is at the controller's seat."""
+        return at.astimezone(ZoneInfo(self.controller.timezone)).date()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its name in the ledger, who started it, its reins, and who listens."""
+
+    run_id: str
+    actor: str
+    control: RunControl
+    emit: Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class ConnectionTrouble:
+    """Why one connection could not be finished. ``result`` is ``failed`` or ``unknown``."""
+
+    result: Result
+    text: str
+
+
+def attempt(task: Callable[[], T]) -> T | ConnectionTrouble:
+    """Keeps one connection's trouble with that connection. What concerns the whole run passes through."""
+    try:
+        return task()
+    except OutcomeUnknown as error:
+        return ConnectionTrouble(Result.UNKNOWN, error.line())
+    except (VendorError, PluginFault, RunEnded) as error:
+        return ConnectionTrouble(Result.FAILED, error.line())
+
+
+def side_by_side(links: Iterable[Link], task: Callable[[Link], T], control: RunControl) -> list[T | ConnectionTrouble]:
+    """One task per connection, each on that connection's own threads. Results in the order of ``links``.
+
+    A task that does not come back when the run is over is left behind: the run is ended, so that it can send nothing
+    more, and its connection counts as unknown.
+    """
+    futures = [link.crew.submit(lambda link=link: attempt(lambda: task(link))) for link in links]  # type: ignore[misc]
+    return [_result(future, control) for future in futures]
+
+
+def _result(future: concurrent.futures.Future[T | ConnectionTrouble], control: RunControl) -> T | ConnectionTrouble:
+    remaining = control.remaining()
+    try:
+        return future.result(None if remaining == float("inf") else max(0.0, remaining) + _GRACE_SECONDS)
+    except concurrent.futures.TimeoutError:
+        control.stop()
+        return ConnectionTrouble(Result.UNKNOWN, "it did not come back in time; go on with `habeas resume`")
+
+
+# -- outcomes into the ledger -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One outcome on its way into the ledger."""
+
+    record: str
+    item: str
+    count: int
+    result: Result
+    reason: str = ""
+    until: str = ""
+    evidence: str = ""
+
+    def data(self, plugin: str) -> dict[str, Json]:
+        """The entry's data; what is empty is left out."""
+        data: dict[str, Json] = {
+            "plugin": plugin,
+            "record": self.record,
+            "item": self.item,
+            "count": self.count,
+            "result": str(self.result),
+        }
+        optional = {"reason": self.reason, "until": self.until, "evidence": self.evidence}
+        return data | {name: value for name, value in optional.items() if value}
+
+
+def write_rows(
+    tools: Tools, run: Run, view: CaseView, connection: str, plugin: str, rows: Sequence[Row]
+) -> dict[Result, int]:
+    """Writes outcomes together. One that is final already stays as it is: a record has one final outcome.
+
+    Returns how many of each result this connection now has.
+    """
+    final = {r.item for r in view.outcomes if r.connection == connection and r.result.final}
+    drafts = [
+        Draft("record.outcome", view.case_id, run.run_id, connection, "", row.data(plugin))
+        for row in rows
+        if row.item not in final
+    ]
+    if drafts:
+        tools.ledger.append(*drafts)
+    counts: dict[Result, int] = {}
+    for row in rows:
+        counts[row.result] = counts.get(row.result, 0) + 1
+    return counts
+
+
+def unconfigured(connection: str) -> HabeasError:
+    """A connection that a plan names and the configuration no longer has."""
+    return VendorError(f"{connection} is no longer configured", advice="configure it again, then `habeas resume`")

@@ -1,0 +1,164 @@
+"""Finds plugins by entry point, and calls one connection's hook at a time, with pluggy's wrappers kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from habeas import hookspecs
+from habeas.connection import Connection
+from habeas.errors import ConfigError, HabeasError, PluginFault
+from habeas.models import Action, Erasure, Export, Inventory, Outcome, PluginInfo, Result, Subject
+
+__all__ = ["Registry"]
+
+if TYPE_CHECKING:
+    from habeas.testing.sandbox import SandboxApp
+
+T = TypeVar("T")
+
+
+class Registry:
+    """All installed plugins. A plugin without ``describe`` is no vendor: its hook wrappers go around every call."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._manager = manager
+        self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
+        vendors = [name for name, plugin in manager.list_name_plugin() if plugin and self.implements(name, "describe")]
+        self._vendors = frozenset(vendors)
+        self.infos: Mapping[str, PluginInfo] = {name: self._describe(name) for name in sorted(vendors)}
+
+    @classmethod
+    def load(cls) -> Registry:
+        """The plugins that entry points in group ``habeas`` name.
+
+        Raises :class:`ConfigError` for a plugin that cannot be imported or has a hook that does not exist.
+        """
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda e: e.name):
+            try:
+                manager.register(entry.load(), name=entry.name)
+            except Exception as error:  # noqa: BLE001 - whatever a foreign module raises at import must name it
+                raise ConfigError(
+                    f"plugin {entry.name} cannot be loaded ({type(error).__name__})",
+                    advice=f"uninstall or repair {entry.value}",
+                ) from None
+        return cls.checked(manager)
+
+    @classmethod
+    def checked(cls, manager: pluggy.PluginManager) -> Registry:
+        """A registry over plugins that are registered already. A misspelt hook is an error, not silence."""
+        try:
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            name = manager.get_name(error.plugin) or "?"
+            raise ConfigError(f"plugin {name} has a hook habeas does not know", advice="check its spelling") from None
+        return cls(manager)
+
+    def info(self, plugin: str) -> PluginInfo:
+        """Raises :class:`ConfigError` naming the installed plugins."""
+        if plugin not in self.infos:
+            known = ", ".join(self.infos) or "none"
+            raise ConfigError(f"there is no plugin '{plugin}'", advice=f"installed: {known}")
+        return self.infos[plugin]
+
+    def implements(self, plugin: str, hook: str) -> bool:
+        """Whether a plugin has a hook."""
+        wanted = self._manager.get_plugin(plugin)
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return any(implementation.plugin is wanted for implementation in caller.get_hookimpls())
+
+    # -- hooks ------------------------------------------------------------------------------------------------------
+
+    def authenticator(self, plugin: str, **arguments: object) -> Any:
+        """The plugin's credentials object."""
+        from requests.auth import AuthBase
+
+        return self._call(plugin, "authenticator", AuthBase, arguments)
+
+    def check(self, plugin: str, connection: Connection) -> str:
+        """Evidence of one harmless authenticated call."""
+        return self._call(plugin, "check", str, {"connection": connection})
+
+    def inventory(self, plugin: str, connection: Connection, subject: Subject) -> Inventory:
+        """What the connection holds; kinds outside the plugin's list are a fault."""
+        found = self._call(plugin, "inventory", Inventory, {"connection": connection, "subject": subject})
+        self._check_kinds(plugin, "inventory", [r.kind for r in found.records] + [g.kind for g in found.gaps])
+        if any(record.count < 1 for record in found.records):
+            raise PluginFault(f"plugin {plugin}: inventory returned a record that counts nothing")
+        return found
+
+    def export(self, plugin: str, connection: Connection, subject: Subject, inventory: Inventory) -> Export:
+        """Everything the connection holds."""
+        arguments = {"connection": connection, "subject": subject, "inventory": inventory}
+        export = self._call(plugin, "export", Export, arguments)
+        self._check_kinds(plugin, "export", [d.record for d in export.documents] + [g.kind for g in export.gaps])
+        return export
+
+    def erase(self, plugin: str, connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
+        """One outcome for each item that was to be erased, and a read-back behind every ``erased``."""
+        outcomes = self._call(plugin, "erase", tuple, {"connection": connection, "erasure": erasure})
+        wanted = sorted(item.index for item in erasure.items if item.action is Action.ERASE)
+        if not all(isinstance(o, Outcome) for o in outcomes) or sorted(o.index for o in outcomes) != wanted:
+            raise PluginFault(f"plugin {plugin}: erase did not return exactly one outcome per item")
+        claimed = [o for o in outcomes if o.result is Result.ERASED]
+        if claimed and not (connection.api.read_since_change and all(o.evidence for o in claimed)):
+            raise PluginFault(f"plugin {plugin}: erase claims 'erased' without having read the vendor back")
+        return outcomes
+
+    def sandbox(self, plugin: str) -> SandboxApp:
+        """A fresh sandbox of the vendor."""
+        from habeas.testing.sandbox import SandboxApp
+
+        app = self._call(plugin, "sandbox", object, {})
+        if not isinstance(app, SandboxApp):
+            raise PluginFault(f"plugin {plugin}: sandbox returned {type(app).__name__}, not SandboxApp")
+        return app
+
+    # -- how a hook is called ---------------------------------------------------------------------------------------
+
+    def _call(self, plugin: str, hook: str, kind: type[T], arguments: Mapping[str, object]) -> T:
+        """Calls one plugin's hook; whatever it raises that is not ours becomes a :class:`PluginFault` without detail.
+
+        The detail is left out on purpose: a foreign exception's text may hold an identifier.
+        """
+        try:
+            result = self._caller(plugin, hook)(**arguments)
+        except HabeasError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the border to foreign code
+            raise PluginFault(f"plugin {plugin}: {hook} raised {type(error).__name__}") from None
+        if not isinstance(result, kind):
+            raise PluginFault(f"plugin {plugin}: {hook} returned {type(result).__name__}, not {kind.__name__}")
+        return result
+
+    def _caller(self, plugin: str, hook: str) -> pluggy.HookCaller:
+        key = (plugin, hook)
+        if key not in self._callers:
+            others = [self._manager.get_plugin(name) for name in self._vendors if name != plugin]
+            self._callers[key] = self._manager.subset_hook_caller(hook, remove_plugins=others)
+        return self._callers[key]
+
+    def _describe(self, plugin: str) -> PluginInfo:
+        info = self._call(plugin, "describe", PluginInfo, {})
+        names = [kind.name for kind in info.kinds]
+        if info.name != plugin or len(set(names)) != len(names) or info.main_kind not in names:
+            raise PluginFault(
+                f"plugin {plugin}: describe does not fit its entry point, or its record kinds are not unique"
+            )
+        unknown = {other for kind in info.kinds for other in kind.erased_with} - set(names)
+        if unknown:
+            raise PluginFault(
+                f"plugin {plugin}: erased_with names kinds that are not declared: {', '.join(sorted(unknown))}"
+            )
+        return info
+
+    def _check_kinds(self, plugin: str, hook: str, kinds: list[str]) -> None:
+        declared = {kind.name for kind in self.infos[plugin].kinds}
+        for kind in kinds:
+            if kind not in declared:
+                raise PluginFault(f"plugin {plugin}: {hook} returned a record kind that is not declared")

@@ -1,0 +1,138 @@
+"""What the plugin says of itself: record kinds, settings, notices. Imports nothing that is slow to start.
+
+Personal data per record: the fields of the vendor's TMS models. What a delete takes with it: TMS documentation of
+"Deleting a Customer" and "Deleting an Instrument Identifier".
+"""
+
+from __future__ import annotations
+
+from habeas import NoticeRule, PluginInfo, RecordKind
+
+__all__ = ["CUSTOMER", "INFO", "INSTRUMENT_IDENTIFIER", "PAYMENT_INSTRUMENT", "SHIPPING_ADDRESS"]
+
+CUSTOMER = "customer"
+PAYMENT_INSTRUMENT = "payment_instrument"
+SHIPPING_ADDRESS = "shipping_address"
+INSTRUMENT_IDENTIFIER = "instrument_identifier"
+
+_DPV = "https://w3id.org/dpv#"
+_PD = "https://w3id.org/dpv/pd#"
+_UNTIL_DELETED = "Until the shop deletes it; CyberSource sets no end of its own."
+
+
+def _pd(*names: str) -> tuple[str, ...]:
+    return tuple(_PD + name for name in names)
+
+
+def _dpv(*names: str) -> tuple[str, ...]:
+    return tuple(_DPV + name for name in names)
+
+
+_KINDS = (
+    RecordKind(
+        name=CUSTOMER,
+        title="Customer token",
+        description="Your entry in the payment provider's vault: the shop's number for you, your e-mail, notes.",
+        categories=_pd("UID", "Name", "EmailAddress"),
+        purposes=_dpv("PaymentManagement", "AccountManagement"),
+        retention=_UNTIL_DELETED,
+    ),
+    RecordKind(
+        name=PAYMENT_INSTRUMENT,
+        title="Saved payment method",
+        description="A card or bank account you saved, with its expiry and the billing name, address and contacts.",
+        categories=_pd(
+            "PaymentCard",
+            "PaymentCardExpiry",
+            "BankAccount",
+            "Name",
+            "PhysicalAddress",
+            "EmailAddress",
+            "TelephoneNumber",
+            "BirthDate",
+            "OfficialID",
+        ),
+        purposes=_dpv("PaymentManagement"),
+        retention=_UNTIL_DELETED,
+        erased_with=(CUSTOMER,),
+    ),
+    RecordKind(
+        name=SHIPPING_ADDRESS,
+        title="Shipping address",
+        description="An address you saved for deliveries, with the recipient's name and contact details.",
+        categories=_pd("Name", "PhysicalAddress", "EmailAddress", "TelephoneNumber"),
+        purposes=_dpv("DeliveryOfGoods"),
+        retention=_UNTIL_DELETED,
+        erased_with=(CUSTOMER,),
+    ),
+    RecordKind(
+        name=INSTRUMENT_IDENTIFIER,
+        title="Card number token",
+        description="What stands for your card or account number in the vault; the number itself is only shown masked.",
+        categories=_pd("PaymentCardNumber", "FinancialAccountNumber"),
+        purposes=_dpv("PaymentManagement"),
+        retention=_UNTIL_DELETED,
+        # The vendor deletes an identifier together with the last payment instrument that uses it.
+        erased_with=(PAYMENT_INSTRUMENT, CUSTOMER),
+    ),
+)
+
+_TEXT = {"type": "string", "minLength": 1}
+
+_SETTINGS = {
+    "type": "object",
+    "properties": {
+        "merchant_id": {**_TEXT, "description": "CyberSource merchant id"},
+        "auth": {"enum": ["jwt"], "default": "jwt", "description": "jwt: shared secret, signed with HMAC"},
+        "key_id": {**_TEXT, "description": "id of the shared-secret key (a UUID)"},
+        "shared_secret": {**_TEXT, "description": "the shared secret, base64 as the Business Center shows it"},
+        "profile_id": {
+            "type": "string",
+            "minLength": 36,
+            "maxLength": 36,
+            "description": "TMS vault profile, where the account has several",
+        },
+        "jwt_algorithm": {"enum": ["HS256", "HS384", "HS512"], "default": "HS256"},
+        "jwt_method_case": {
+            "enum": ["upper", "lower"],
+            "default": "upper",
+            "description": "how the method is written in the token; the vendor's own clients disagree",
+        },
+        "jwt_digest_claim": {
+            "enum": ["digestAlgorithm", "digest-algorithm"],
+            "default": "digestAlgorithm",
+            "description": "name of the claim that names the digest; the vendor's own clients disagree",
+        },
+        "jwt_path_query": {
+            "enum": ["keep", "cut"],
+            "default": "keep",
+            "description": "whether the path in the token has its query; the vendor's own clients disagree",
+        },
+    },
+    "required": ["merchant_id", "key_id", "shared_secret"],
+    "additionalProperties": False,
+}
+
+_NOTICES = (
+    NoticeRule(
+        "Payments, reports, invoices and subscriptions that were made with the saved cards are kept outside of the "
+        "token vault. They stay until their own retention ends, as accounting law and the contract with CyberSource "
+        "say."
+    ),
+    NoticeRule(
+        "Network tokens that a card scheme issued for a saved card: CyberSource does not document whether they go when "
+        "the card token is deleted."
+    ),
+)
+
+INFO = PluginInfo(
+    name="cybersource",
+    title="CyberSource TMS",
+    main_kind=CUSTOMER,
+    kinds=_KINDS,
+    settings_schema=_SETTINGS,
+    secrets=("key_id", "shared_secret"),
+    notices=_NOTICES,
+    # Payments are the last thing to go: other vendors' data is found through them, never the other way round.
+    erase_order=90,
+)

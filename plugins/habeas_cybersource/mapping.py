@@ -1,0 +1,119 @@
+"""The vendor's JSON into our shapes: pure. What is not as documented is a :class:`~habeas.BadAnswer` with safe text.
+
+Shapes: TMS models ``PaymentInstrumentList1``, ``ShippingAddressListForCustomer``, ``PostCustomerRequest`` and
+``PostInstrumentIdentifierRequest``. ``where`` is the answer's evidence, for the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from habeas import BadAnswer
+from habeas.models import Json
+
+__all__ = ["MAX_TOKEN", "ListPage", "Listed", "check_token", "has_bill_to", "parse_page", "without_bill_to"]
+
+MAX_TOKEN = 32
+"""Characters of a customer, payment instrument or shipping address token."""
+
+
+@dataclass(frozen=True, repr=False)
+class Listed:
+    """One entry of a list: its token, and what matters for deleting it."""
+
+    id: str
+    default: bool
+    """The vendor does not let the default go while others exist."""
+    identifier: str
+    """Token of the card or account number behind a payment instrument; empty where there is none."""
+
+
+@dataclass(frozen=True, repr=False)
+class ListPage:
+    """One page of a list."""
+
+    entries: tuple[Listed, ...]
+    total: int
+    """Entries on all pages."""
+
+
+def parse_page(value: Json, name: str, offset: int, where: str) -> ListPage:
+    """A page whose entries stand in ``_embedded[name]``. Raises :class:`~habeas.BadAnswer`."""
+    body = _object(value, where)
+    total = body.get("total")
+    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+        raise BadAnswer(f"{where}: the list does not say how many entries it has")
+    if body.get("offset", offset) != offset:
+        raise BadAnswer(f"{where}: another page than the one asked for")
+    entries = _object(body.get("_embedded", {}), where).get(name, [])
+    if not isinstance(entries, list):
+        raise BadAnswer(f"{where}: the entries are not a list")
+    if not entries and offset < total:
+        raise BadAnswer(f"{where}: the list ends before its total")
+    return ListPage(tuple(_listed(entry, where) for entry in entries), total)
+
+
+def check_token(value: Json, token: str, where: str) -> None:
+    """Makes sure that the answer is about the token asked for. Raises :class:`~habeas.BadAnswer`."""
+    found = _object(value, where).get("id")
+    if not isinstance(found, str) or found.casefold() != token.casefold():
+        raise BadAnswer(f"{where}: the answer is not about the token asked for")
+
+
+def has_bill_to(identifier: Json) -> bool:
+    """Whether an instrument identifier carries a billing address (TMS ``TmsEmbeddedInstrumentIdentifierBillTo``)."""
+    return isinstance(identifier, dict) and "billTo" in identifier
+
+
+def without_bill_to(value: Json, shared: Collection[str]) -> tuple[Json, int]:
+    """``value`` without the billing addresses that hang on shared instrument identifiers, and how many were taken out.
+
+    An identifier is one for all who use the card, so its address may be another person's. The address of a payment
+    instrument is this person's own and stays.
+    """
+    if isinstance(value, list):
+        pairs = [without_bill_to(item, shared) for item in value]
+        return [item for item, _ in pairs], sum(count for _, count in pairs)
+    if not isinstance(value, dict):
+        return value, 0
+    kept: dict[str, Json] = {}
+    taken = 0
+    for key, child in value.items():
+        if key == "billTo" and value.get("id") in shared:
+            taken += 1
+            continue
+        kept[key], below = without_bill_to(child, shared)
+        taken += below
+    return kept, taken
+
+
+def _listed(value: Json, where: str) -> Listed:
+    entry = _object(value, where)
+    return Listed(
+        id=_token(entry.get("id"), where),
+        default=entry.get("default") in (True, "true"),
+        identifier=_identifier(entry, where),
+    )
+
+
+def _identifier(entry: dict[str, Json], where: str) -> str:
+    """``instrumentIdentifier.id``, or the same inside ``_embedded``."""
+    holders = [h for h in (entry, _object(entry.get("_embedded", {}), where)) if "instrumentIdentifier" in h]
+    ids = [_object(holder["instrumentIdentifier"], where).get("id") for holder in holders]
+    found = next((i for i in ids if isinstance(i, str) and i), "")
+    if holders and not found:
+        raise BadAnswer(f"{where}: a payment instrument without the token of its card")
+    return found
+
+
+def _token(value: Json, where: str) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TOKEN:
+        raise BadAnswer(f"{where}: an entry without a proper token")
+    return value
+
+
+def _object(value: Json, where: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise BadAnswer(f"{where}: not the object that is documented")
+    return value

@@ -1,0 +1,120 @@
+"""A process that forks a fresh habeas for every command it is sent, and kills it at the n-th point it is told.
+
+Loading the program takes longer than running it; a fork of a process that has loaded it, and nothing else, starts at
+once. It has no threads and no open files of habeas, so the child is as good as a new process.
+
+Protocol: one JSON object per line on stdin (``arguments``, ``kill_at``: 0 for never, ``out``: file for stdout), one
+JSON object per line on stdout (``code``: exit code or -9, ``points``: how many points were passed).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def _load() -> None:
+    """Everything a run needs, so that the children share it."""
+    import cryptography.hazmat.primitives.ciphers.aead
+    import jinja2
+    import jsonschema
+    import rich.progress
+
+    import habeas.app
+    import habeas.cli.batch_command
+    import habeas.cli.erase_command
+    import habeas.cli.resume_command
+    import habeas.reports.package
+    from habeas.registry import Registry
+
+    del cryptography, jinja2, jsonschema, rich, habeas
+    Registry.load()
+
+
+class _Points:
+    """Counts points, in memory shared with the parent, and dies at one of them."""
+
+    def __init__(self, kill_at: int, pipe: int) -> None:
+        self.passed = 0
+        self._kill_at, self._pipe = kill_at, pipe
+
+    def here(self) -> None:
+        self.passed += 1
+        os.write(self._pipe, b".")
+        if self.passed == self._kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(
+        self, function: Callable[..., Any], *, after: Callable[..., bool] = lambda *_: True
+    ) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.here()
+            result = function(*args, **kwargs)
+            if after(*args):
+                self.here()
+            return result
+
+        return wrapped
+
+
+def _arm(points: _Points) -> None:
+    """Points: around every commit of the ledger, every vault and key write, before every HTTP call, after each that
+    changes something (after a read there is nothing new to lose before the next point)."""
+    import requests
+
+    from habeas.cases.keys import KeyStore
+    from habeas.cases.vault import Vault
+    from habeas_audit.commit import GroupCommit
+
+    GroupCommit.commit = points.around(GroupCommit.commit)  # type: ignore[method-assign]
+    Vault._write = points.around(Vault._write)  # type: ignore[method-assign]
+    KeyStore.new_case_keys = points.around(KeyStore.new_case_keys)  # type: ignore[method-assign]
+    requests.Session.send = points.around(  # type: ignore[method-assign]
+        requests.Session.send, after=lambda _, prepared: prepared.method != "GET"
+    )
+
+
+def _run(order: dict[str, Any], pipe: int) -> int:
+    out = os.open(order["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(out, 1)
+    os.dup2(os.open(order["out"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _arm(_Points(order["kill_at"], pipe))
+    from habeas.cli import cli
+    from habeas.cli.border import run_guarded
+
+    return run_guarded(cli, order["arguments"])
+
+
+def main() -> None:
+    _load()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        order = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            code = 70
+            try:
+                code = _run(order, writing)
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+        os.close(writing)
+        points = 0
+        while chunk := os.read(reading, 65_536):
+            points += len(chunk)
+        os.close(reading)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status), "points": points}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
