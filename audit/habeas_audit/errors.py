@@ -64,11 +64,11 @@ _BY_CODE: Final[dict[int, tuple[type[LedgerError], str]]] = {
 }
 
 
-def from_sqlite(error: sqlite3.Error) -> LedgerError:
+def from_sqlite(error: sqlite3.Error | UnicodeDecodeError) -> LedgerError:
     """Sort an SQLite error into the tree above; its own text is left out, its code's name is kept.
 
-    An error that SQLite gives no disk or lock for (a trigger that refuses, a missing table, text that is not UTF-8)
-    means that the file is not as this package made it, hence `LedgerDamaged`.
+    An error that SQLite gives no disk or lock for (a trigger that refuses, a missing table, text or a message that is
+    not UTF-8) means that the file is not as this package made it, hence `LedgerDamaged`.
     """
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", type(error).__name__)

@@ -128,7 +128,7 @@ class Ledger:
             return ()
         try:
             return self._group.run(lambda _: self._tree.add(frames, timestamp(self._clock())))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise from_sqlite(error) from None
 
     def head(self) -> Head:
@@ -271,7 +271,7 @@ class _Query:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise from_sqlite(error) from None  # SQLite quotes text that it cannot decode
 
 

@@ -84,6 +84,9 @@ def verify(
         check.add("unreadable", f"{path.name} is not a file that can be read")
     except sqlite3.Error as error:
         check.add(*_sorted_error(error, path))
+    except (TypeError, ValueError):
+        # Where the schema itself was damaged, columns hold any type, and SQLite's own messages may not be UTF-8.
+        check.add("malformed", "the ledger holds values that its columns cannot have")
     return check.result()
 
 

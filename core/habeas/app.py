@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -127,6 +128,7 @@ class App:
         register = Register(ledger, vault, keys, clock)
         search = [config.policies] if config.policies else []
 
+        @cache
         def policy(name: str) -> Policy:
             return load(name, search=search)
 

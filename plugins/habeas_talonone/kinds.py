@@ -76,7 +76,7 @@ _KINDS = (
         name=PROGRAM,
         title="Loyalty points",
         description="Your points in one loyalty program, and how you earned and spent them.",
-        categories=(_PD + "PurchasesAndSpendingHabit", _PD + "Transaction"),
+        categories=(_PD + "PurchasesAndSpendingHabit", _PD + "Transactional"),
         purposes=_REWARD,
         retention="until the shop deletes the points or the program",
     ),
@@ -84,7 +84,7 @@ _KINDS = (
         name=CARD,
         title="Loyalty card",
         description="A loyalty card that is linked to you, and its points.",
-        categories=(_PD + "Identifier", _PD + "PurchasesAndSpendingHabit", _PD + "Transaction"),
+        categories=(_PD + "Identifier", _PD + "PurchasesAndSpendingHabit", _PD + "Transactional"),
         purposes=_REWARD,
         retention="until the shop deletes the card or its program",
     ),
@@ -117,11 +117,12 @@ _KINDS = (
     ),
 )
 
-_DECIDES = "The contract with Talon.One decides how long"
-
 
 def _notice(text: str, days: int, setting: str) -> NoticeRule:
-    return NoticeRule(f"{text} {_DECIDES}; `{setting}` in the configuration says it.", days=days, setting=setting)
+    how_long = (
+        f"The contract with Talon.One decides how long: `{setting}` of the connection overrides the usual number."
+    )
+    return NoticeRule(f"{text} {how_long}", days=days, setting=setting)
 
 
 _NOTICES = (

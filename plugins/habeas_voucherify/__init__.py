@@ -44,7 +44,7 @@ def authenticator(settings: dict[str, object], base_url: str, transport: Transpo
 
 @habeas.hookimpl
 def check(connection: Connection) -> str:
-    """Lists the customers with an e-mail address that nobody has: nobody's data is read, and 200 proves the keys good."""
+    """Lists the customers with an e-mail address that nobody has: 200 shows the keys to be good."""
     from habeas_voucherify import client
 
     return client.probe(connection).evidence

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import itertools
+import os
+import re
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
-from habeas.cases.identifiers import BASE_KINDS, check_identifier
-from habeas.errors import InputError, PolicyError, UsageError
+from habeas.cases.files import file_version
+from habeas.cases.identifiers import BASE_KINDS, check_identifier, fold
+from habeas.errors import InputError, PolicyError
 from habeas.models import CaseType, Identifier, Subject
 
 __all__ = ["BadRow", "BatchFile", "BatchRow", "Checked"]
 
 _COLUMNS = ("type", *BASE_KINDS, "received_at", "regime", "reference")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHOWN = 20
 """How many bad rows are told one by one."""
 
@@ -61,7 +69,12 @@ class Checked:
 
 @dataclass
 class BatchFile:
-    """One file. ``resolve`` finds the person, ``check_regime`` raises for a regime without a deadline rule."""
+    """One file, read several times. ``resolve`` finds the person, ``check_regime`` raises for a regime without a
+    deadline rule.
+
+    Every method raises :class:`InputError` where the file as a whole cannot be used (not CSV, not UTF-8, without the
+    columns needed, changed between two readings), and what ``resolve`` raises where the identity table cannot be.
+    """
 
     path: Path
     connections: Collection[str]
@@ -70,9 +83,12 @@ class BatchFile:
     timezone: str
     now: datetime
     _seen_regimes: set[str] = field(default_factory=set)
+    _columns: list[str] = field(default_factory=list)
+    _version: tuple[int, ...] = ()
+    """The file as it was when it was opened first."""
 
     def check(self) -> Checked:
-        """Reads everything. Raises :class:`InputError` where the file as a whole cannot be used."""
+        """Reads everything."""
         rows = duplicates = bad = 0
         first: list[BadRow] = []
         for row in self._unique():
@@ -85,8 +101,8 @@ class BatchFile:
                     duplicates += 1
                 case _:
                     rows += 1
-        header = self._header()
-        unknown = tuple(name for name in header if name not in self._known())
+        known = ("", *_COLUMNS, *self.connections)
+        unknown = tuple(dict.fromkeys(name for name in self.header() if name not in known))
         return Checked(rows, duplicates, bad, tuple(first), unknown, self._digest())
 
     def rows(self) -> Iterator[BatchRow]:
@@ -102,7 +118,10 @@ class BatchFile:
 
     def header(self) -> list[str]:
         """The column names."""
-        return self._header()
+        if not self._columns:
+            _, header = next(self._lines(), (0, []))
+            self._columns = _check_header(self.path, [name.strip() for name in header], self.connections)
+        return self._columns
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -120,13 +139,14 @@ class BatchFile:
             yield row
 
     def _row(self, line: int, cells: list[str]) -> BatchRow | BadRow:
-        header = self._header()
+        header = self.header()
         if len(cells) != len(header):
             return BadRow(line, f"it has {len(cells)} cells, the header has {len(header)}")
         values = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
         try:
             return self._parse(line, values)
-        except UsageError as error:
+        except (InputError, PolicyError) as error:
+            # Not ConfigError: a broken identity table is no fault of this row.
             return BadRow(line, error.line())
 
     def _parse(self, line: int, values: Mapping[str, str]) -> BatchRow:
@@ -150,11 +170,13 @@ class BatchFile:
 
     def _received(self, text: str) -> datetime:
         try:
-            at = datetime.fromisoformat(text)
+            at = datetime.fromisoformat(text) if _DATE.match(text) else None
         except ValueError:
-            raise InputError("received_at is not a date (2026-11-02) or time (2026-11-02T09:30:00+01:00)") from None
+            at = None
+        if at is None:
+            raise InputError("received_at is not a date (2026-11-02) or time (2026-11-02T09:30:00+01:00)")
         if at.tzinfo is None:
-            if len(text) > 10:
+            if not _DATE.fullmatch(text):
                 raise InputError("received_at is a time without its offset", advice="add Z or +01:00")
             at = at.replace(tzinfo=ZoneInfo(self.timezone))
         try:
@@ -167,44 +189,57 @@ class BatchFile:
 
     # -- file -------------------------------------------------------------------------------------------------------
 
-    def _known(self) -> tuple[str, ...]:
-        return (*_COLUMNS, *self.connections)
-
-    def _header(self) -> list[str]:
-        if not hasattr(self, "_columns"):
-            _, header = next(self._lines(), (0, []))
-            self._columns = _check_header(self.path, [name.strip() for name in header], self.connections)
-        return self._columns
-
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
-        self._header()
-        lines = self._lines()
-        next(lines)
-        return lines
+        self.header()
+        return itertools.islice(self._lines(), 1, None)
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Line number on which each row ends, and its cells; blank lines are passed over."""
+        """Line number on which each row begins, and its cells; rows without anything in them are passed over."""
+        line = 0
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, strict=True)
+            with self._open() as file:
+                reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
                 for cells in reader:
-                    if cells:
-                        yield reader.line_num, cells
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read ({error.strerror})") from None
+                    if any(map(str.strip, cells)):
+                        yield line + 1, cells
+                    line = reader.line_num
+                self._refuse_changed(file.fileno())
         except UnicodeDecodeError:
             raise InputError(f"{self.path} is not UTF-8 text", advice="save it as CSV UTF-8") from None
         except csv.Error as error:
-            raise InputError(f"{self.path} is not CSV near line {reader.line_num}: {error}") from None
+            raise InputError(f"{self.path} is not CSV near line {line + 1}: {error}") from None
 
     def _digest(self) -> bytes:
-        with self.path.open("rb") as file:
+        with self._open() as file:
             return hashlib.file_digest(file, "sha256").digest()
+
+    def _open(self) -> BinaryIO:
+        try:
+            # Without blocking: opening a pipe would wait for somebody to write into it.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read ({error.strerror})") from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError(f"{self.path} is not a plain file", advice="it is read more than once: save it first")
+            self._refuse_changed(descriptor)
+        except InputError:
+            os.close(descriptor)
+            raise
+        return os.fdopen(descriptor, "rb")
+
+    def _refuse_changed(self, descriptor: int) -> None:
+        # What was checked must be what is carried out.
+        version = file_version(descriptor)
+        self._version = self._version or version
+        if version != self._version:
+            raise InputError(f"{self.path} was changed while it was being read", advice="run the command again")
 
 
 def _check_header(path: Path, header: list[str], connections: Collection[str]) -> list[str]:
-    if len(set(header)) != len(header):
-        raise InputError(f"{path} has a column twice")
+    for name in (*_COLUMNS, *connections):
+        if header.count(name) > 1:
+            raise InputError(f"{path} has the column '{name}' twice")
     if "type" not in header:
         raise InputError(f"{path} has no column 'type'", advice=f"columns: {', '.join(_COLUMNS)}")
     if not set(header) & {*BASE_KINDS, *connections}:
@@ -214,21 +249,19 @@ def _check_header(path: Path, header: list[str], connections: Collection[str]) -
 
 def _request_key(row: BatchRow) -> int:
     """Two rows about one person and one thing are one request. 64 bits keep a million rows in little memory."""
-    strong = row.subject.values("customer_id")
-    who = (
-        "|".join(sorted(strong)) if strong else "|".join(sorted(f"{i.kind}={i.value}" for i in row.subject.identifiers))
-    )
-    return int.from_bytes(hashlib.blake2b(f"{row.type}|{who}".encode(), digest_size=8).digest(), "big")
+    strong = [("customer_id", value) for value in row.subject.values("customer_id")]
+    who = sorted(strong or {(i.kind, fold(i.kind, i.value)) for i in row.subject.identifiers})
+    return int.from_bytes(hashlib.blake2b(repr((str(row.type), who)).encode(), digest_size=8).digest(), "big")
 
 
 def regime_checker(timezone: str, now: datetime) -> Callable[[str], object]:
-    """Raises :class:`PolicyError` for a regime habeas has no deadline for."""
+    """Raises :class:`PolicyError`, which does not repeat it, for a regime habeas has no deadline for."""
     from habeas_policies import PolicyProblem, due
 
     def check(regime: str) -> object:
         try:
             return due(regime, now, timezone)
         except PolicyProblem as problem:
-            raise PolicyError(str(problem), advice=problem.advice) from None
+            raise PolicyError("there is no deadline for this regime", advice=problem.advice) from None
 
     return check

@@ -1,35 +1,55 @@
-"""How the vault's and the key store's SQLite files are made and opened."""
+"""How the vault's and the key store's SQLite files are made and opened, and how a file is known to be unchanged."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from habeas.errors import StorageError
 from habeas.home import readable_by_others, sync_folder
 
-__all__ = ["create_database", "open_database"]
+__all__ = ["create_database", "file_version", "open_database", "storage_errors"]
 
 _BUSY_SECONDS = 10.0
+_SIDES = ("-journal", "-wal", "-shm")
 
 
-def create_database(path: Path, schema: str, application_id: int) -> sqlite3.Connection:
-    """A new file, 0600. Raises :class:`StorageError` where there is one already.
+def create_database(
+    path: Path, schema: str, application_id: int, fill: Callable[[sqlite3.Connection], object] = lambda _: None
+) -> sqlite3.Connection:
+    """A new file, 0600, with what ``fill`` puts in it. Raises :class:`StorageError` where its name is taken.
 
-    Built under another name and renamed when whole, so that a crash leaves no half-made file behind.
+    It is there whole or not at all. The name is given by a hard link, which, unlike a rename, never replaces a file
+    that came in between; a journal left over from another file would be played into this one, so it is refused too.
     """
-    if path.exists():
-        raise StorageError(f"{path} exists already")
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = _connect(draft)
-    connection.executescript(f"PRAGMA application_id = {application_id}; PRAGMA user_version = 1; {schema}")
-    connection.close()
-    draft.rename(path)
-    sync_folder(path.parent)
-    return _connect(path)
+    for side in ("", *_SIDES):
+        if os.path.lexists(f"{path}{side}"):
+            raise StorageError(f"{path}{side} exists already", advice="nothing is ever overwritten: move it away")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(_connect(draft)) as connection:
+            connection.executescript(f"PRAGMA application_id = {application_id}; PRAGMA user_version = 1; {schema}")
+            with connection:
+                fill(connection)
+        path.hardlink_to(draft)
+        draft.unlink()
+        sync_folder(path.parent)
+        return _connect(path)
+    except FileExistsError:
+        raise StorageError(f"{path} exists already", advice="nothing is ever overwritten: move it away") from None
+    except OSError as error:
+        raise StorageError(f"{path} cannot be made: {error.strerror}", advice="check the folder's owner") from None
+    except sqlite3.Error as error:
+        raise StorageError(f"{path} cannot be made: {error}", advice="check disk space and owner") from None
+    finally:
+        for side in ("", *_SIDES):
+            with suppress(OSError):
+                Path(f"{draft}{side}").unlink()
 
 
 def open_database(path: Path, application_id: int, what: str) -> sqlite3.Connection:
@@ -40,24 +60,50 @@ def open_database(path: Path, application_id: int, what: str) -> sqlite3.Connect
         raise StorageError(f"the {what} {path} can be read by others", advice=f"run `chmod 600 {path}`")
     try:
         connection = _connect(path)
-        found = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
         raise StorageError(f"the {what} {path} cannot be read: {error}", advice="restore it from a backup") from None
-    if found != application_id:
+    try:
+        with storage_errors(f"{what} {path}"):
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != application_id:
+            raise StorageError(f"{path} is not a habeas {what}")
+        if version != 1:
+            raise StorageError(f"the {what} {path} has version {version}, this habeas knows 1", advice="upgrade habeas")
+    except BaseException:
         connection.close()
-        raise StorageError(f"{path} is not a habeas {what}")
-    if version != 1:
-        connection.close()
-        raise StorageError(f"the {what} {path} has version {version}, this habeas knows 1", advice="upgrade habeas")
+        raise
     return connection
 
 
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """SQLite's trouble as :class:`StorageError`. For statements whose values SQLite does not repeat in messages."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageError(
+            f"the {what} cannot be used: {error}", advice="check disk space and owner, or restore it from a backup"
+        ) from None
+
+
+def file_version(descriptor: int) -> tuple[int, ...]:
+    """What changes whenever a file is written to or replaced: device, inode, size, times of content and status."""
+    status = os.fstat(descriptor)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-    # TRUNCATE and secure_delete: what is deleted here must be gone from the file and from its journal.
-    connection.executescript(
-        "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;"
-        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS, check_same_thread=False
     )
+    try:
+        # TRUNCATE and secure_delete: what is deleted here must be gone from the file and from its journal.
+        connection.executescript(
+            "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;"
+            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+        )
+    except BaseException:
+        connection.close()
+        raise
     return connection

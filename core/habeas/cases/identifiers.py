@@ -11,6 +11,9 @@ from habeas.models import Identifier
 __all__ = ["BASE_KINDS", "check_identifier", "fold", "parse_identifier"]
 
 BASE_KINDS = ("customer_id", "email", "phone")
+_LONGEST_EMAIL = 320
+"""RFC 3696 section 3: 64 for the local part, 255 for the domain, and the @."""
+_DIGITS = frozenset("0123456789")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -42,12 +45,21 @@ def check_identifier(kind: str, value: str) -> Identifier:
 
 
 def _looks_like_email(value: str) -> bool:
-    local, at, domain = value.rpartition("@")
-    return bool(at and local and domain) and len(value) <= 320 and not any(c in ",;<> \t" for c in value)
+    """One ``local@domain`` without anything that separates addresses or that nobody can see (blanks, U+200B, U+202E).
+
+    Quoted local parts with an ``@`` or a blank in them (RFC 5321 section 4.1.2) are left out: no vendor here takes them.
+    """
+    local, at, domain = value.partition("@")
+    return (
+        bool(at and local and domain)
+        and len(value) <= _LONGEST_EMAIL
+        and value.isprintable()
+        and not any(c in "@,;<> " for c in local + domain)
+    )
 
 
 def _looks_like_phone(value: str) -> bool:
-    return any(c.isdigit() for c in value) and all(c.isdigit() or c in "+-() ./" for c in value)
+    return any(c in _DIGITS for c in value) and all(c in _DIGITS or c in "+-() ./" for c in value)
 
 
 def fold(kind: str, value: str) -> str:

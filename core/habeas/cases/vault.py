@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from habeas.cases.files import create_database, open_database
+from habeas.cases.files import create_database, open_database, storage_errors
 from habeas.cases.keys import KeyStore
 from habeas.errors import StorageError
 from habeas.models import Json
@@ -71,7 +71,7 @@ class Vault:
 
     def get(self, case_id: str, name: str) -> Json:
         """The value. Raises :class:`StorageError` where it is missing, damaged, or its key is gone."""
-        with self._lock:
+        with self._lock, storage_errors("vault"):
             row = self._db.execute(
                 "SELECT nonce, sealed FROM items WHERE case_id = ? AND name = ?", (case_id, name)
             ).fetchone()
@@ -79,21 +79,19 @@ class Vault:
             raise StorageError(f"the vault holds no {name} of case {case_id}")
         try:
             plain = AESGCM(self._keys.case_key(case_id)).decrypt(row[0], row[1], _bound_to(case_id, name))
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: a nonce of the wrong length
             raise StorageError(f"the vault's {name} of case {case_id} was changed or is damaged") from None
         return json.loads(plain)
 
     def _seal(self, case_id: str, name: str, value: Json, key: bytes) -> tuple[str, str, bytes, bytes]:
         nonce = secrets.token_bytes(12)
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        # Escaped: vendors and file names can hold lone surrogates, which are not UTF-8.
+        plain = json.dumps(value, separators=(",", ":")).encode("ascii")
         return case_id, name, nonce, AESGCM(key).encrypt(nonce, plain, _bound_to(case_id, name))
 
     def _write(self, rows: list[tuple[str, str, bytes, bytes]]) -> None:
-        try:
-            with self._lock, self._db:
-                self._db.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", rows)
-        except sqlite3.Error as error:
-            raise StorageError(f"the vault cannot be written: {error}", advice="check disk space and owner") from None
+        with self._lock, storage_errors("vault"), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", rows)
 
 
 def _bound_to(case_id: str, name: str) -> bytes:

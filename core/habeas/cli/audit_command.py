@@ -44,7 +44,7 @@ def log(
                     "run": entry.run_id or None, "connection": entry.connection or None, "actor": entry.actor or None,
                     "data": entry.data, "leaf_hash": f"sha256:{entry.leaf_hash.hex()}",
                 }  # fmt: skip
-                click.echo(separator + json.dumps(value, ensure_ascii=False), nl=False)
+                click.echo(separator + json.dumps(value), nl=False)
                 separator = ",\n"
             head = ledger.head()
             click.echo(f'], "ledger": {json.dumps({"size": head.size, "root": head.root_text})}}}')
@@ -52,7 +52,7 @@ def log(
         for entry in entries:
             details = " ".join(f"{name}={_short(value)}" for name, value in entry.data.items())
             where = " ".join(part for part in (entry.case_id or entry.run_id, entry.connection) if part)
-            output.stdout.print(f"{entry.seq:>7}  {entry.at[:19]}Z  {entry.type:<15} {where}  {details}", markup=False)
+            output.show(f"{entry.seq:>7}  {entry.at[:19]}Z  {entry.type:<15} {where}  {details}")
         head = ledger.head()
         output.show(f"{head.size} entries, root {head.root_text}", "dim")
     return 0

@@ -12,7 +12,7 @@ import click
 
 from habeas.cases.batch import BatchFile, BatchRow, Checked, regime_checker
 from habeas.cli.context import Settings, confirm, json_option, pass_settings, stop_on_signals, yes_option
-from habeas.errors import InputError
+from habeas.errors import InputError, RefusedError
 from habeas.models import CaseType
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def command(settings: Settings, file: Path, policy: str, skip_invalid: bool, yes
             raise InputError(f"{file} has no rows to work on")
         app.policy_for(CaseType.ERASURE, app.config.controller.regime, policy)
         if not confirm(f"Work on {checked.rows} requests? Erasures cannot be undone.", yes=yes):
-            raise click.Abort
+            raise RefusedError("not confirmed; nothing was sent")
         control = RunControl(app.tools.clock)
         name, opened = _interrupted(app, checked)
         with stop_on_signals(control, output), app.run("batch", lambda _: None, control, name) as run:

@@ -28,7 +28,7 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
     except click.Abort:
         return _say("stopped by the user; nothing was done after that", 130, arguments)
     except click.ClickException as error:
-        return _say(error.format_message(), 2, arguments)
+        return _wrong_usage(error, arguments)
     except HabeasError as error:
         return _say(error.line(), error.exit_code, arguments)
     except KeyboardInterrupt:
@@ -39,6 +39,23 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the border: a user never sees a traceback
         return _foreign(error, arguments)
+
+
+def _wrong_usage(error: click.ClickException, arguments: list[str]) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "habeas"
+    message = error.format_message()
+    if context is not None and message == context.get_help():
+        # click's way to say that no command was given.
+        if "--json" not in arguments:
+            print(message, file=sys.stderr)  # noqa: T201 - what somebody wants to see who typed nothing else
+            return 2
+        message = "no command was given"
+    for argument in sorted(arguments, key=len, reverse=True):
+        # click repeats what it cannot use, and that may be an identifier in the wrong place.
+        if "@" in argument or "=" in argument:
+            message = message.replace(argument, "…")
+    return _say(f"{message.rstrip('.?')}; see `{path} --help`", 2, arguments)
 
 
 def _foreign(error: Exception, arguments: list[str]) -> int:

@@ -27,6 +27,8 @@ __all__ = ["Settings", "confirm", "json_option", "pass_settings", "stop_on_signa
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_MAX_SUBJECT_CHARACTERS = 1_000_000
+
 
 @dataclass
 class Settings:
@@ -104,9 +106,13 @@ def _lines(file: Any) -> list[str]:
     if file is None:
         return []
     try:
-        lines = [line.rstrip("\r\n") for line in file.read(1_000_000).removeprefix("\ufeff").splitlines()]
+        text = file.read(_MAX_SUBJECT_CHARACTERS + 1)
     except (UnicodeDecodeError, OSError):
         raise InputError("the file given with --subject-from cannot be read as UTF-8 text") from None
+    if len(text) > _MAX_SUBJECT_CHARACTERS:
+        raise InputError("the file given with --subject-from is too large", advice="it names one person")
+    # Not splitlines(): what it takes for a line's end may stand inside an identifier, and would make two of one.
+    lines = [line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n")]
     return [line for line in lines if line.strip()]
 
 
@@ -116,7 +122,14 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise RefusedError("this changes data at vendors and nobody can be asked", advice="add --yes to go on")
-    return click.confirm(question, default=False, err=True)
+    # While the question stands no call is in hand, so Ctrl-C need not wait for one: it is an answer, and it is no.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(question, default=False, err=True)
+    except click.Abort:
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from habeas.models import CaseType, Subject
 
 if TYPE_CHECKING:
     from habeas.app import App
+    from habeas.cases.register import NewCase
     from habeas.cases.view import CaseView
     from habeas.engine.plan import Plan
     from habeas.engine.tools import Run
@@ -66,11 +67,13 @@ def command(
             app.run("erase", lambda event: output.say(progress_line(event)), control) as run,
         ):
             if dry_run:
-                return _show_plan(app, settings, app.plan_only(run, subject, app.tools.policy(new.policy)))
-            (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
-            with app.hold(case_id):
-                view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
-        return _finish(app, settings, view)
+                plan = app.plan_only(run, subject, app.tools.policy(new.policy))
+            else:
+                (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
+                with app.hold(case_id):
+                    view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
+        # Only now: the ledger's head that is shown is the one the run left behind.
+        return _show_plan(app, settings, run, new, plan) if dry_run else _finish(app, settings, view)
 
 
 def _somebody_can_be_asked() -> None:
@@ -83,8 +86,10 @@ def _somebody_can_be_asked() -> None:
 def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes: bool) -> CaseView:
     work = app.erasure(run, case_id)
     plan = work.prepare()
-    if not yes and _has_work(plan):
-        settings.output.plan(plan)
+    asked = not yes and _has_work(plan)
+    if asked:
+        output = settings.output
+        (output.aside() if settings.as_json else output).plan(plan)
         # The time somebody takes to read is not time the vendors take.
         started = app.tools.clock.monotonic()
         agreed = confirm("Erase this? It cannot be undone.", yes=False)
@@ -92,15 +97,17 @@ def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes
         if not agreed:
             return work.cancel("not confirmed")
     if not yes:
-        work.approve("asked on the terminal")
+        work.approve("asked on the terminal" if asked else "nothing to erase, so nobody was asked")
     return work.execute(plan)
 
 
 def _has_work(plan: Plan) -> bool:
-    return any(part.items or not part.searched for part in plan.connections)
+    """Whether a yes would change anything: not where nothing is held, or all of it is under a hold."""
+    return not plan.all_held() and any(part.items or not part.searched for part in plan.connections)
 
 
-def _show_plan(app: App, settings: Settings, plan: Plan) -> int:
+def _show_plan(app: App, settings: Settings, run: Run, new: NewCase, plan: Plan) -> int:
+    from habeas.clock import rfc3339
     from habeas.engine.erasure import plan_digest
 
     head = app.tools.ledger.head()
@@ -110,9 +117,14 @@ def _show_plan(app: App, settings: Settings, plan: Plan) -> int:
         settings.output.json(
             {
                 "case": None,
+                "run": run.run_id,
                 "dry_run": True,
+                "reference": new.request.reference or None,
                 "type": "erasure",
                 "status": "open",
+                "regime": new.regime,
+                "received_at": rfc3339(new.received_at),
+                "due_at": rfc3339(new.due_at),
                 "policy": {"name": policy.name, "digest": policy.digest},
                 "plan_digest": plan_digest(app.tools, plan),
                 "plan": [_part_json(part) for part in plan.connections],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,6 +27,8 @@ _STYLES = {
     Result.UNSUPPORTED: "yellow", Result.FAILED: "bold red", Result.UNKNOWN: "bold red",
 }  # fmt: skip
 _ACTIONS = {"erase": "erase", "retain": "keep", "manual": "for a person"}
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that move a cursor, colour, turn text around, or cannot be written: a vendor's id may hold any."""
 
 
 class Output:
@@ -33,22 +36,27 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        wide = None if sys.stdout.isatty() else 140
-        self.stdout = Console(file=sys.stdout, width=wide, highlight=False, soft_wrap=False)
-        self.stderr = Console(file=sys.stderr, stderr=True, highlight=False, width=None if sys.stderr.isatty() else 140)
+        self.stdout = _console(sys.stdout)
+        self.stderr = _console(sys.stderr)
+
+    def aside(self) -> Output:
+        """The same for somebody who reads along on stderr while stdout is for a program."""
+        aside = Output(as_json=False)
+        aside.stdout = aside.stderr
+        return aside
 
     def json(self, value: Json) -> None:
-        """The one document."""
-        print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+        """The one document, in ASCII: it survives every encoding, and nothing in it can steer a terminal."""
+        print(json.dumps(value, indent=2))  # noqa: T201
 
     def say(self, text: str) -> None:
         """A line of progress or advice."""
-        self.stderr.print(text, markup=False)
+        self.stderr.print(_harmless(text), markup=False, soft_wrap=True)
 
     def show(self, text: str, style: str = "") -> None:
         """A line of result."""
         if not self.as_json:
-            self.stdout.print(text, markup=False, style=style or None)
+            self.stdout.print(_harmless(text), markup=False, style=style or None, soft_wrap=True)
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
         """A table of result; cells may hold markup made by :func:`habeas.cli.output.styled`."""
@@ -58,7 +66,7 @@ class Output:
         for header in headers:
             table.add_column(header, overflow="fold", justify="right" if header in ("how many", "entry") else "left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(_harmless, row))
         self.stdout.print(table)
 
     # -- cases ------------------------------------------------------------------------------------------------------
@@ -111,6 +119,16 @@ class Output:
         work = sum(row.result in (Result.MANUAL, Result.ACCEPTED, Result.UNSUPPORTED) for row in view.outcomes)
         if work and not results & {Result.FAILED, Result.UNKNOWN}:
             self.say(f"{work} {'thing remains' if work == 1 else 'things remain'} for a person: see the table.")
+
+
+def _console(stream: TextIO) -> Console:
+    width = None if stream.isatty() else 140
+    return Console(file=stream, stderr=stream is sys.stderr, width=width, highlight=False, emoji=False)
+
+
+def _harmless(text: str) -> str:
+    """The text with what could steer a terminal written out."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def progress_line(event: Event) -> str:

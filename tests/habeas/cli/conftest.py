@@ -1,0 +1,158 @@
+"""A shop with a home of its own, and the command line as a user and as a script meet it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from habeas.app import create_home
+from habeas.cli import cli
+from habeas.cli.border import run_guarded
+from habeas.clock import SystemClock
+from habeas.demo.world import World
+from habeas.home import Home
+from habeas.registry import Registry
+from habeas.testing.people import Person
+from habeas.testing.sandbox import SandboxServer
+
+PEOPLE = 60
+HABEAS = Path(sys.executable).with_name("habeas")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout; ``json.loads`` refuses anything before or after it."""
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> str:
+        """The one line that an error is."""
+        assert "Traceback" not in self.stderr
+        (line,) = self.stderr.splitlines()
+        assert line.startswith("habeas: ")
+        return line
+
+
+def run(*arguments: str, stdin: str = "") -> Ran:
+    """Runs a command in this process, as the console script does, with nobody at the terminal."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            code = run_guarded(cli, list(arguments))
+    finally:
+        sys.stdin = before
+    return Ran(code, stdout.getvalue(), stderr.getvalue())
+
+
+class Shop:
+    """Sandbox vendors, a configuration and a home."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder, self.world = folder, world
+        self.config = world.write_setup(folder)
+        self.home = Home(folder / "home")
+        create_home(self.home, SystemClock())
+        self._ordinary = iter(
+            [p for n, p in enumerate(world.people) if n == 0 or n > 6 if n % 7 and len(p.held_at) == len(world.servers)]
+        )
+
+    @property
+    def head(self) -> list[str]:
+        """The global options that name this shop."""
+        return ["--home", str(self.home.path), "--config", str(self.config)]
+
+    def run(self, *arguments: str, stdin: str = "") -> Ran:
+        """A command about this shop, in this process."""
+        return run(*self.head, *arguments, stdin=stdin)
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """The real program about this shop, as a process of its own."""
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen([HABEAS, *self.head, *arguments], text=True, env=clean_environment(), **pipes)
+
+    def process(self, *arguments: str, **options: Any) -> Ran:
+        """Runs the real program to its end."""
+        child = self.start(*arguments, **options)
+        stdout, stderr = child.communicate(timeout=60)
+        return Ran(child.returncode, stdout, stderr)
+
+    def fresh(self) -> Person:
+        """Somebody ordinary, known to every vendor, whom no test of this shop has had."""
+        return next(self._ordinary)
+
+    @property
+    def calls(self) -> int:
+        """How many calls the vendors have seen."""
+        return sum(len(server.calls) for server in self.world.servers.values())
+
+    @property
+    def servers(self) -> list[SandboxServer]:
+        """The vendors, in the order of the configuration."""
+        return list(self.world.servers.values())
+
+    def truth(self) -> dict[str, Any]:
+        """What is held about everybody."""
+        return {p.customer_id: self.world.held(p) for p in self.world.people}
+
+    def others(self, person: Person) -> dict[str, Any]:
+        """What is held about everybody else."""
+        return {customer_id: held for customer_id, held in self.truth().items() if customer_id != person.customer_id}
+
+    def ledger_bytes(self) -> bytes:
+        """The ledger's file."""
+        return self.home.ledger.read_bytes()
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """An environment without colours or a habeas of the developer's own."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("HABEAS_", "COVERAGE", "FORCE_COLOR", "COLUMNS"))}
+    return {**keep, "PYTHONWARNINGS": "default", **more}
+
+
+def open_shop(folder: Path, people: int = PEOPLE) -> Shop:
+    """A shop of its own; stop ``shop.world`` when done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Shop(folder, World.start(Registry.load(), people))
+
+
+@pytest.fixture(scope="module")
+def _shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    shop = open_shop(tmp_path_factory.mktemp("shop"))
+    yield shop
+    shop.world.stop()
+
+
+@pytest.fixture
+def shop(_shop: Shop) -> Iterator[Shop]:
+    """One shop per file; vendors behave again after each test."""
+    yield _shop
+    for server in _shop.servers:
+        server.down = False
+        server.faults.clear()
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop that a test may ruin."""
+    shop = open_shop(tmp_path, 12)
+    yield shop
+    shop.world.stop()

@@ -1,0 +1,160 @@
+"""Canonical JSON: one spelling, and only what has one."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from habeas_audit import InvalidDraft
+from habeas_audit.canonical import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, canonical, is_canonical, quoted
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ASCII = st.text(st.characters(max_codepoint=127), max_size=10)
+SCALAR = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | TEXT
+
+
+def trees(keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+    )
+
+
+@given(trees(ASCII))
+def test_with_ascii_keys_it_is_what_the_standard_library_writes_sorted_and_tight(value: Any) -> None:
+    assert canonical(value) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@given(trees(TEXT))
+def test_it_is_what_the_rfc_8785_library_writes_and_it_knows_its_own(value: Any) -> None:
+    data = canonical(value)
+    assert data == rfc8785.dumps(value)
+    assert is_canonical(data)
+    assert json.loads(data) == value
+
+
+@given(trees(TEXT), st.data())
+def test_any_other_spelling_of_a_value_is_not_canonical(value: Any, data: st.DataObject) -> None:
+    loose = json.dumps(value, ensure_ascii=data.draw(st.booleans()), separators=(", ", ": ")).encode()
+    assert is_canonical(loose) == (loose == canonical(value))
+
+
+@given(st.binary(max_size=30))
+def test_is_canonical_answers_for_any_bytes(data: bytes) -> None:
+    if is_canonical(data):
+        assert canonical(json.loads(data)) == data
+
+
+@given(TEXT)
+def test_quoted_is_canonical_text(text: str) -> None:
+    assert quoted(text) == canonical(text)
+
+
+def test_keys_stand_in_the_order_of_their_utf_16_units() -> None:
+    # RFC 8785 section 3.2.3: U+1F600 begins with the unit D83D, which is before FB33, though its code point is after.
+    assert canonical({"\ufb33": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb33":1}'.encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"\xef\xac\xb3":1,"\xf0\x9f\x98\x80":2}',
+        b'{"b":1,"a":2}',
+        b'{"a":1,"a":1}',
+        b'{"a":1.0}',
+        b'{"a":1e5}',
+        b'{"a":-0}',
+        b'{"a":NaN}',
+        b'{"a":9007199254740992}',
+        b'{"a":"\\u0041"}',
+        b'{"a":"\\ud800"}',
+        b'{"a":"\\/"}',
+        b' {"a":1}',
+        b'{"a":1}\n',
+        b'\xef\xbb\xbf{"a":1}',
+        b'{"a":"\xff"}',
+        b"[" * 5000 + b"]" * 5000,
+        b"1" * 5000,
+        b"",
+    ],
+)
+def test_not_canonical(data: bytes) -> None:
+    assert not is_canonical(data)
+
+
+def _nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def test_digits_in_text_are_not_a_long_number() -> None:
+    assert is_canonical(b'{"a":"12345678901234567890"}')
+    assert is_canonical(b'{"a":9007199254740991}')
+
+
+class _Word(StrEnum):
+    ONE = "one"
+
+
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [
+        ((1, (2,)), b"[1,[2]]"),
+        (MappingProxyType({"b": 1, "a": MappingProxyType({})}), b'{"a":{},"b":1}'),
+        (_Word.ONE, b'"one"'),
+        (True, b"true"),
+        ('\x00\x1f\x7f"\\/\u2028', b'"\\u0000\\u001f\x7f\\"\\\\/\xe2\x80\xa8"'),
+    ],
+)
+def test_spelling(value: Any, data: bytes) -> None:
+    assert canonical(value) == data
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (1.0, "float"),
+        ({"a": [float("nan")]}, "float"),
+        ({1: "secret"}, "key"),
+        ({None: 1, "a": 2}, "key"),
+        (b"secret", "bytes"),
+        ({"a": {1, 2}}, "set"),
+        (2**53, "integer"),
+        (-(2**53), "integer"),
+        ("secret\ud800", "surrogate"),
+        ({"\udfff": "secret"}, "surrogate"),
+        ("secret" * MAX_BYTES, "bytes"),
+        ([0] * (MAX_BYTES + 1), "bytes"),
+        (_nested(MAX_DEPTH + 1), "deep"),
+    ],
+)
+def test_what_has_no_one_spelling_is_refused_without_being_repeated(value: Any, word: str) -> None:
+    with pytest.raises(InvalidDraft, match=word) as refusal:
+        canonical(value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    assert len(canonical("x" * (MAX_BYTES - 2))) == MAX_BYTES
+    assert canonical(_nested(MAX_DEPTH)) == b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert canonical([MAX_INTEGER, -MAX_INTEGER]) == b"[9007199254740991,-9007199254740991]"
+
+
+def test_a_small_structure_that_unfolds_without_end_is_refused_at_once() -> None:
+    value: Any = "x"
+    for _ in range(MAX_DEPTH - 1):
+        value = [value] * 10
+    with pytest.raises(InvalidDraft):
+        canonical(value)
+    value = []
+    value.append(value)
+    with pytest.raises(InvalidDraft):
+        canonical(value)
