@@ -6,7 +6,9 @@ No thread is kept for this. What makes it hold when Ctrl-C tears a leader away a
 
 - work stays in the queue until the word on its group is spoken, which is one assignment (`_Group.phase`);
 - whoever leads holds one lock and first puts right what a torn leader left: it rolls back, and does that work again;
-- a follower that hears nothing for `_BACKSTOP` seconds tries to lead, so nobody depends on being woken.
+- a follower that hears nothing for `_BACKSTOP` seconds tries to lead, so nobody depends on being woken;
+- only plain locks are used, and held only by `with`: CPython lets no signal in between taking one and the block. Events
+  and conditions are written in Python, and an interrupt inside leaves their lock taken for ever.
 """
 
 from __future__ import annotations
@@ -105,12 +107,12 @@ class GroupCommit:
         self._opened = opened
         self._closing = closing
         self._leader = threading.Lock()
-        self._mutex = threading.Lock()  # guards the four below; held for a few instructions only
+        self._mutex = threading.Lock()  # guards the queue; held for a few instructions only
         self._queue: list[_Member] = []
         self._current = _Group()
         self._expected = 1
         self._patience = 0.0
-        self._arrived = threading.Event()
+        self._arrived = threading.Lock()  # free: as many as expected have come
 
     def run(self, work: Work[T]) -> T:
         """Do the work inside a transaction and return its result once that is durable.
@@ -151,8 +153,8 @@ class GroupCommit:
             # Whoever waits behind nobody but calls already taken is the first of the next group, and leads it.
             first = not self._queue or self._queue[-1].group is not None
             self._queue.append(member)
-            if len(self._queue) >= self._expected:
-                self._arrived.set()
+            if len(self._queue) >= self._expected and self._arrived.locked():
+                self._arrived.release()
         return first
 
     def _withdraw(self, member: _Member) -> None:
@@ -185,8 +187,8 @@ class GroupCommit:
         with self._mutex:
             if len(self._queue) >= self._expected:
                 return
-            self._arrived.clear()
-        self._arrived.wait(self._patience)
+            self._arrived.acquire(blocking=False)
+        self._arrived.acquire(timeout=self._patience)
 
     def _take(self, leader: _Member) -> _Group:
         group = _Group()

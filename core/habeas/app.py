@@ -31,7 +31,7 @@ from habeas.engine.links import open_links
 from habeas.engine.plan import Notice, Plan
 from habeas.engine.runner import run_cases
 from habeas.engine.tools import Run, Tools
-from habeas.errors import PolicyError, StorageError
+from habeas.errors import InputError, PolicyError, StorageError
 from habeas.home import Home, private_folder
 from habeas.models import CaseStatus, CaseType, Identifier, Json, Subject
 from habeas.registry import Registry
@@ -41,6 +41,7 @@ from habeas_policies import Policy, PolicyProblem, due, load
 __all__ = ["App", "create_home", "ledger_only"]
 
 _MAX_CASE_WORKERS = 16
+_MAX_TEXT = 4096
 _DEFAULT_POLICIES = {"ccpa": {"erasure": "ccpa-delete"}}
 
 
@@ -48,6 +49,7 @@ def create_home(home: Home, clock: Clock) -> list[str]:
     """Makes whatever of a home is missing, never touching what is there. Returns what was made."""
     private_folder(home.path)
     private_folder(home.packages)
+    _refuse_loss(home)
     made = []
     if not home.keys.exists():
         KeyStore.create(home.keys).close()
@@ -61,6 +63,15 @@ def create_home(home: Home, clock: Clock) -> list[str]:
         Ledger.create(home.ledger, clock.now).close()
         made.append(home.ledger.name)
     return made
+
+
+def _refuse_loss(home: Home) -> None:
+    """They are made in this order, so one that lacks while a later one is there was lost, and must not be made anew."""
+    files = [home.keys, home.vault, home.ledger]
+    for n, path in enumerate(files):
+        later = [other.name for other in files[n + 1 :] if other.exists()]
+        if later and not path.exists():
+            raise StorageError(f"{path} is missing, but {later[0]} is there", advice="restore it from a backup")
 
 
 @contextmanager
@@ -164,13 +175,51 @@ class App:
         if policy.type != wanted:
             raise PolicyError(f"policy {policy.name} is for {policy.type}, not for {wanted}")
         policy.require_current(self.tools.local_date(self.tools.clock.now()))
+        self._refuse_unknown_names(policy)
+        self._refuse_unfindable(policy)
         return policy
+
+    def _refuse_unfindable(self, policy: Policy) -> None:
+        """A case names its policy; one that was given by its path could not be found again by `habeas resume`."""
+        try:
+            found = self.tools.policy(policy.name).digest == policy.digest
+        except PolicyProblem:
+            found = False
+        if not found:
+            raise PolicyError(
+                f"policy {policy.name} is not in the folder of policies",
+                advice="put it there, name the folder as `folder` under [policies], and give the policy's name",
+            )
+
+    def _refuse_unknown_names(self, policy: Policy) -> None:
+        """A hold that names a connection nobody has would hold nothing, and what it was to keep would be erased."""
+        infos = [link.info for link in self.tools.links.values()]
+        known = {
+            "connection": set(self.tools.links),
+            "plugin": {info.name for info in infos},
+            "record": {kind.name for info in infos for kind in info.kinds},
+        }
+        for number, rule in enumerate(policy.rules, 1):
+            for what, names in known.items():
+                unknown = sorted(set(getattr(rule.match, what)) - names)
+                if unknown:
+                    raise PolicyError(
+                        f"policy {policy.name}: rule {number} names a {what} that is not configured here",
+                        advice=f"correct it; known: {', '.join(sorted(names))}",
+                    )
 
     def new_case(
         self, case_type: CaseType, subject: Subject, *, policy: str = "", regime: str = "", reference: str = "",
         received_at: datetime | None = None, output: str = "", approved: bool = False,
     ) -> NewCase:  # fmt: skip
-        """A case ready to be opened, with its deadline. Raises :class:`~habeas.errors.PolicyError`."""
+        """A case ready to be opened, with its deadline.
+
+        Raises :class:`~habeas.errors.PolicyError`, and :class:`~habeas.errors.InputError` for a reference or file name
+        that cannot be stored.
+        """
+        for what, text in (("reference", reference), ("name of the output", output)):
+            if len(text) > _MAX_TEXT or not _is_text(text):
+                raise InputError(f"the {what} is longer than {_MAX_TEXT} characters, or not text")
         regime = regime or self.config.controller.regime
         received = received_at or self.tools.clock.now()
         try:
@@ -179,7 +228,8 @@ class App:
             raise PolicyError(str(problem), advice=problem.advice) from None
         chosen = None if case_type is CaseType.INVENTORY else self.policy_for(case_type, regime, policy)
         return NewCase(
-            case_type, Request(subject, reference, output), regime, received, deadline.due, deadline.rule,
+            case_type, Request(subject, reference, output), regime, received, deadline.due,
+            f"{regime}/{deadline.version}",
             chosen.name if chosen else "", chosen.digest if chosen else "", approved,
         )  # fmt: skip
 
@@ -208,7 +258,7 @@ class App:
     def plan_only(self, run: Run, subject: Subject, policy: Policy) -> Plan:
         """What an erasure would do. Reads only, opens no case."""
         received = rfc3339(self.tools.clock.now())
-        plan = search_and_plan(self.tools, run, "", subject, policy.name, received, None)
+        plan = search_and_plan(self.tools, run, "", subject, policy, received, None)
         self.note_search(run, subject, {p.connection: len(p.items) for p in plan.connections}, "dry run")
         return plan
 
@@ -289,6 +339,11 @@ class App:
     def case_json(self, view: CaseView) -> Json:
         """The contract's JSON of a case, with the ledger's present head."""
         return self.record(view).to_json(self.tools.ledger.head())
+
+
+def _is_text(value: str) -> bool:
+    """Not so for bytes of the command line that are no UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def actor() -> str:

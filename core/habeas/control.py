@@ -39,6 +39,12 @@ class RunControl:
             raise RunEnded("the time for this run is over", advice="go on with `habeas resume`")
 
     def sleep(self, seconds: float) -> None:
-        """Waits, but not beyond the end of the run; then checks."""
-        self.clock.sleep(min(seconds, max(0.0, self.remaining())), self.stopped)
+        """Waits. Raises :class:`~habeas.errors.RunEnded` when the run is stopped, at once where it would end first."""
+        self.check()
+        if seconds >= self.remaining():
+            raise RunEnded(
+                f"the time for this run is over before the next call may be made (in {seconds:.0f} s)",
+                advice="go on with `habeas resume`",
+            )
+        self.clock.sleep(seconds, self.stopped)
         self.check()

@@ -83,10 +83,15 @@ def sync_folder(path: Path) -> None:
 def write_private(path: Path, content: bytes) -> None:
     """Writes a new file, mode 0600, durable. Never overwrites: raises ``FileExistsError``."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # Half a file would never be made whole: a new one is never written over it.
+        path.unlink()
+        raise
     sync_folder(path.parent)
 
 

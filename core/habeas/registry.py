@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,8 +12,22 @@ import pluggy
 
 from habeas import hookspecs
 from habeas.connection import Connection
-from habeas.errors import ConfigError, HabeasError, PluginFault
-from habeas.models import Action, Erasure, Export, Inventory, Outcome, PluginInfo, Result, Subject
+from habeas.errors import ConfigError, PluginFault, RunEnded, StorageError, VendorError
+from habeas.models import (
+    Action,
+    Document,
+    Erasure,
+    Export,
+    Gap,
+    Inventory,
+    Outcome,
+    PluginInfo,
+    Record,
+    RecordKind,
+    Result,
+    Subject,
+)
+from habeas_audit import LedgerError
 
 __all__ = ["Registry"]
 
@@ -20,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PASSING = (VendorError, PluginFault, RunEnded, StorageError, LedgerError)
+"""What may come out of a hook as it is: the vendor's trouble, and what our own journal raises under a plugin's call."""
+
 
 class Registry:
     """All installed plugins. A plugin without ``describe`` is no vendor: its hook wrappers go around every call."""
@@ -27,8 +46,11 @@ class Registry:
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._manager = manager
         self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
-        vendors = [name for name, plugin in manager.list_name_plugin() if plugin and self.implements(name, "describe")]
+        plugins = [name for name, plugin in manager.list_name_plugin() if plugin is not None]
+        vendors = [name for name in plugins if self.implements(name, "describe")]
         self._vendors = frozenset(vendors)
+        for name in set(plugins) - self._vendors:
+            self._check_wrapper(name)
         self.infos: Mapping[str, PluginInfo] = {name: self._describe(name) for name in sorted(vendors)}
 
     @classmethod
@@ -42,7 +64,7 @@ class Registry:
         for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda e: e.name):
             try:
                 manager.register(entry.load(), name=entry.name)
-            except Exception as error:  # noqa: BLE001 - whatever a foreign module raises at import must name it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign module raises must name it
                 raise ConfigError(
                     f"plugin {entry.name} cannot be loaded ({type(error).__name__})",
                     advice=f"uninstall or repair {entry.value}",
@@ -67,18 +89,18 @@ class Registry:
         return self.infos[plugin]
 
     def implements(self, plugin: str, hook: str) -> bool:
-        """Whether a plugin has a hook."""
+        """Whether a plugin has a hook of its own; a wrapper around other plugins' hooks is none."""
         wanted = self._manager.get_plugin(plugin)
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
-        return any(implementation.plugin is wanted for implementation in caller.get_hookimpls())
+        return any(i.plugin is wanted and not (i.wrapper or i.hookwrapper) for i in caller.get_hookimpls())
 
     # -- hooks ------------------------------------------------------------------------------------------------------
 
     def authenticator(self, plugin: str, **arguments: object) -> Any:
-        """The plugin's credentials object."""
+        """The plugin's credentials object. Raises :class:`ConfigError` where the plugin cannot use its settings."""
         from requests.auth import AuthBase
 
-        return self._call(plugin, "authenticator", AuthBase, arguments)
+        return self._call(plugin, "authenticator", AuthBase, arguments, may_raise=ConfigError)
 
     def check(self, plugin: str, connection: Connection) -> str:
         """Evidence of one harmless authenticated call."""
@@ -87,27 +109,43 @@ class Registry:
     def inventory(self, plugin: str, connection: Connection, subject: Subject) -> Inventory:
         """What the connection holds; kinds outside the plugin's list are a fault."""
         found = self._call(plugin, "inventory", Inventory, {"connection": connection, "subject": subject})
-        self._check_kinds(plugin, "inventory", [r.kind for r in found.records] + [g.kind for g in found.gaps])
-        if any(record.count < 1 for record in found.records):
-            raise PluginFault(f"plugin {plugin}: inventory returned a record that counts nothing")
+        with _border(plugin, "inventory"):
+            _check_parts(plugin, "inventory", found.records, Record)
+            _check_parts(plugin, "inventory", found.gaps, Gap)
+            self._check_kinds(plugin, "inventory", [r.kind for r in found.records] + [g.kind for g in found.gaps])
+            for record in found.records:
+                _check_record(plugin, record)
         return found
 
     def export(self, plugin: str, connection: Connection, subject: Subject, inventory: Inventory) -> Export:
         """Everything the connection holds."""
         arguments = {"connection": connection, "subject": subject, "inventory": inventory}
         export = self._call(plugin, "export", Export, arguments)
-        self._check_kinds(plugin, "export", [d.record for d in export.documents] + [g.kind for g in export.gaps])
+        with _border(plugin, "export"):
+            _check_parts(plugin, "export", export.documents, Document)
+            _check_parts(plugin, "export", export.gaps, Gap)
+            self._check_kinds(plugin, "export", [d.record for d in export.documents] + [g.kind for g in export.gaps])
+            if not all(isinstance(document.content, bytes) for document in export.documents):
+                raise PluginFault(f"plugin {plugin}: export returned a document whose content is not bytes")
         return export
 
     def erase(self, plugin: str, connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
-        """One outcome for each item that was to be erased, and a read-back behind every ``erased``."""
+        """One outcome for each item that was to be erased, and a read behind every ``erased`` and ``absent``."""
         outcomes = self._call(plugin, "erase", tuple, {"connection": connection, "erasure": erasure})
         wanted = sorted(item.index for item in erasure.items if item.action is Action.ERASE)
-        if not all(isinstance(o, Outcome) for o in outcomes) or sorted(o.index for o in outcomes) != wanted:
-            raise PluginFault(f"plugin {plugin}: erase did not return exactly one outcome per item")
-        claimed = [o for o in outcomes if o.result is Result.ERASED]
-        if claimed and not (connection.api.read_since_change and all(o.evidence for o in claimed)):
-            raise PluginFault(f"plugin {plugin}: erase claims 'erased' without having read the vendor back")
+        with _border(plugin, "erase"):
+            _check_parts(plugin, "erase", outcomes, Outcome)
+            if sorted(o.index for o in outcomes) != wanted:
+                raise PluginFault(f"plugin {plugin}: erase did not return exactly one outcome per item")
+            # Plain text that equals a result would slip past the next check and into the ledger.
+            if not all(isinstance(o.result, Result) for o in outcomes):
+                raise PluginFault(f"plugin {plugin}: erase returned an outcome whose result is not a Result")
+            for outcome in outcomes:
+                read = connection.api.read_since_change and outcome.evidence
+                if outcome.result in (Result.ERASED, Result.ABSENT) and not read:
+                    raise PluginFault(
+                        f"plugin {plugin}: erase claims '{outcome.result}' without having read the vendor back"
+                    )
         return outcomes
 
     def sandbox(self, plugin: str) -> SandboxApp:
@@ -121,17 +159,18 @@ class Registry:
 
     # -- how a hook is called ---------------------------------------------------------------------------------------
 
-    def _call(self, plugin: str, hook: str, kind: type[T], arguments: Mapping[str, object]) -> T:
-        """Calls one plugin's hook; whatever it raises that is not ours becomes a :class:`PluginFault` without detail.
-
-        The detail is left out on purpose: a foreign exception's text may hold an identifier.
-        """
-        try:
+    def _call(
+        self,
+        plugin: str,
+        hook: str,
+        kind: type[T],
+        arguments: Mapping[str, object],
+        *,
+        may_raise: type[Exception] | tuple[()] = (),
+    ) -> T:
+        """Calls one plugin's hook, with the wrappers of those that are no vendors around it."""
+        with _border(plugin, hook, may_raise):
             result = self._caller(plugin, hook)(**arguments)
-        except HabeasError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the border to foreign code
-            raise PluginFault(f"plugin {plugin}: {hook} raised {type(error).__name__}") from None
         if not isinstance(result, kind):
             raise PluginFault(f"plugin {plugin}: {hook} returned {type(result).__name__}, not {kind.__name__}")
         return result
@@ -145,20 +184,61 @@ class Registry:
 
     def _describe(self, plugin: str) -> PluginInfo:
         info = self._call(plugin, "describe", PluginInfo, {})
-        names = [kind.name for kind in info.kinds]
-        if info.name != plugin or len(set(names)) != len(names) or info.main_kind not in names:
-            raise PluginFault(
-                f"plugin {plugin}: describe does not fit its entry point, or its record kinds are not unique"
-            )
-        unknown = {other for kind in info.kinds for other in kind.erased_with} - set(names)
-        if unknown:
-            raise PluginFault(
-                f"plugin {plugin}: erased_with names kinds that are not declared: {', '.join(sorted(unknown))}"
-            )
+        with _border(plugin, "describe"):
+            _check_parts(plugin, "describe", info.kinds, RecordKind)
+            names = [kind.name for kind in info.kinds]
+            if info.name != plugin or len(set(names)) != len(names) or info.main_kind not in names:
+                raise PluginFault(
+                    f"plugin {plugin}: describe does not fit its entry point, or its record kinds are not unique"
+                )
+            unknown = {other for kind in info.kinds for other in kind.erased_with} - set(names)
+            if unknown:
+                raise PluginFault(
+                    f"plugin {plugin}: erased_with names kinds that are not declared: {', '.join(sorted(unknown))}"
+                )
         return info
+
+    def _check_wrapper(self, plugin: str) -> None:
+        """A plugin that is no vendor may go around the vendors' hooks, never answer in their place."""
+        for caller in self._manager.get_hookcallers(self._manager.get_plugin(plugin)) or ():
+            if self.implements(plugin, caller.name):
+                raise ConfigError(
+                    f"plugin {plugin} has the hook {caller.name} but no describe: it would answer for every vendor",
+                    advice="make it a wrapper, or describe the vendor",
+                )
 
     def _check_kinds(self, plugin: str, hook: str, kinds: list[str]) -> None:
         declared = {kind.name for kind in self.infos[plugin].kinds}
         for kind in kinds:
             if kind not in declared:
                 raise PluginFault(f"plugin {plugin}: {hook} returned a record kind that is not declared")
+
+
+@contextmanager
+def _border(plugin: str, hook: str, may_raise: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+    """Turns whatever foreign code raises that it may not into a :class:`PluginFault` without detail.
+
+    The detail is left out on purpose: a foreign exception's text may hold an identifier.
+    """
+    try:
+        yield
+    except _PASSING:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, may_raise):
+            raise
+        raise PluginFault(f"plugin {plugin}: {hook} raised {type(error).__name__}") from None
+
+
+def _check_parts(plugin: str, hook: str, parts: object, kind: type) -> None:
+    if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
+        raise PluginFault(f"plugin {plugin}: {hook} returned something else than a tuple of {kind.__name__}")
+
+
+def _check_record(plugin: str, record: Record) -> None:
+    if type(record.count) is not int or record.count < 1:
+        raise PluginFault(f"plugin {plugin}: inventory returned a record that counts nothing")
+    try:
+        json.dumps([list(record.ids), dict(record.data)], allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise PluginFault(f"plugin {plugin}: inventory returned a record whose ids or data are not JSON") from None

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -39,14 +40,16 @@ class _Points:
     """Counts points, in memory shared with the parent, and dies at one of them."""
 
     def __init__(self, kill_at: int, pipe: int) -> None:
-        self.passed = 0
+        self._passed = 0
         self._kill_at, self._pipe = kill_at, pipe
+        self._lock = threading.Lock()
 
     def here(self) -> None:
-        self.passed += 1
-        os.write(self._pipe, b".")
-        if self.passed == self._kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._lock:
+            self._passed += 1
+            os.write(self._pipe, b".")
+            if self._passed == self._kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def around(
         self, function: Callable[..., Any], *, after: Callable[..., bool] = lambda *_: True

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from habeas_audit import InvalidDraft
@@ -26,11 +26,13 @@ def trees(keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     )
 
 
+@settings(max_examples=60)
 @given(trees(ASCII))
 def test_with_ascii_keys_it_is_what_the_standard_library_writes_sorted_and_tight(value: Any) -> None:
     assert canonical(value) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+@settings(max_examples=60)
 @given(trees(TEXT))
 def test_it_is_what_the_rfc_8785_library_writes_and_it_knows_its_own(value: Any) -> None:
     data = canonical(value)
@@ -39,18 +41,21 @@ def test_it_is_what_the_rfc_8785_library_writes_and_it_knows_its_own(value: Any)
     assert json.loads(data) == value
 
 
+@settings(max_examples=60)
 @given(trees(TEXT), st.data())
 def test_any_other_spelling_of_a_value_is_not_canonical(value: Any, data: st.DataObject) -> None:
     loose = json.dumps(value, ensure_ascii=data.draw(st.booleans()), separators=(", ", ": ")).encode()
     assert is_canonical(loose) == (loose == canonical(value))
 
 
+@settings(max_examples=60)
 @given(st.binary(max_size=30))
 def test_is_canonical_answers_for_any_bytes(data: bytes) -> None:
     if is_canonical(data):
         assert canonical(json.loads(data)) == data
 
 
+@settings(max_examples=60)
 @given(TEXT)
 def test_quoted_is_canonical_text(text: str) -> None:
     assert quoted(text) == canonical(text)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from habeas_audit import Draft, InvalidDraft
@@ -29,6 +29,7 @@ DRAFTS = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(DRAFTS, st.integers(1, MAX_INTEGER))
 def test_a_body_is_the_rfc_8785_form_of_its_fields_without_the_empty_ones(draft: Draft, seq: int) -> None:
     fields: dict[str, Any] = {

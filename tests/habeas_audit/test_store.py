@@ -72,7 +72,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.dictionaries(st.text("ab€"), JSON, max_size=3), max_size=3), max_size=4))
 def test_any_json_goes_round_and_verifies(ledger: Ledger, calls: list[list[dict[str, Any]]]) -> None:
     before = ledger.head().size

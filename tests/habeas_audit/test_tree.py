@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from habeas_audit import tree
@@ -52,11 +52,13 @@ def test_the_empty_tree() -> None:
     assert tree.root([]) == tree.Frontier().root() == tree.fold([]) == tree.EMPTY_ROOT
 
 
+@settings(max_examples=60)
 @given(BODIES)
 def test_root_is_the_one_defined(bodies: list[bytes]) -> None:
     assert tree.root(map(tree.leaf_hash, bodies)) == defined(bodies)
 
 
+@settings(max_examples=60)
 @given(BODIES)
 def test_appending_names_each_completed_subtree_once_with_its_hash(bodies: list[bytes]) -> None:
     frontier = tree.Frontier()
@@ -69,6 +71,7 @@ def test_appending_names_each_completed_subtree_once_with_its_hash(bodies: list[
     assert len(nodes) == len(bodies) - len(bodies).bit_count()
 
 
+@settings(max_examples=60)
 @given(BODIES)
 def test_rows_hold_the_same_subtrees(bodies: list[bytes]) -> None:
     rows = tree.rows([tree.leaf_hash(body) for body in bodies])
@@ -76,6 +79,7 @@ def test_rows_hold_the_same_subtrees(bodies: list[bytes]) -> None:
         assert row == [defined(bodies[idx << level : (idx + 1) << level]) for idx in range(len(bodies) >> level)]
 
 
+@settings(max_examples=60)
 @given(BODIES, st.binary(max_size=4))
 def test_a_frontier_goes_on_from_the_stored_peaks(bodies: list[bytes], more: bytes) -> None:
     rows = tree.rows([tree.leaf_hash(body) for body in bodies])

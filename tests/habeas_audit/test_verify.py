@@ -78,7 +78,7 @@ def test_many_chunks_are_read_in_turn(ledger: Ledger, monkeypatch: pytest.Monkey
     assert kinds(ledger.path) == {("node", None)}
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_one_byte_changed_in_any_row_is_found(
     ledger: Ledger, path: Path, tamper: Tamper, data: st.DataObject

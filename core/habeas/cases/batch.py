@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
 from habeas.cases.files import file_version
@@ -213,7 +212,7 @@ class BatchFile:
         with self._open() as file:
             return hashlib.file_digest(file, "sha256").digest()
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> io.BufferedReader:
         try:
             # Without blocking: opening a pipe would wait for somebody to write into it.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)

@@ -47,7 +47,7 @@ def check_identifier(kind: str, value: str) -> Identifier:
 def _looks_like_email(value: str) -> bool:
     """One ``local@domain`` without anything that separates addresses or that nobody can see (blanks, U+200B, U+202E).
 
-    Quoted local parts with an ``@`` or a blank in them (RFC 5321 section 4.1.2) are left out: no vendor here takes them.
+    Quoted local parts with an ``@`` or a blank (RFC 5321 section 4.1.2) are refused too: no vendor here takes them.
     """
     local, at, domain = value.partition("@")
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from habeas.models import CaseType, Identifier, Json, Subject
 from habeas_audit import Draft, Ledger
 
 __all__ = ["NewCase", "Register", "Request"]
+
+_NAME = re.compile(r"c-[0-9A-Za-z-]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class NewCase:
     received_at: datetime
     due_at: datetime
     due_rule: str
+    """Regime and version of the deadline table: ``gdpr/1``."""
     policy: str
     policy_digest: str
     approved: bool
@@ -96,9 +100,13 @@ class Register:
 
     def view(self, case_id: str) -> CaseView:
         """Raises :class:`InputError` where there is no such case."""
-        view = view_case(self._ledger.entries(case_id=case_id))
+        # What has not the form of a name may be anything, a person's address too: it is neither looked up nor repeated.
+        named = _NAME.fullmatch(case_id) is not None
+        view = view_case(self._ledger.entries(case_id=case_id)) if named else None
         if view is None:
-            raise InputError(f"there is no case {case_id}", advice="see `habeas case list`")
+            raise InputError(
+                f"there is no case {case_id if named else 'of that name'}", advice="see `habeas case list`"
+            )
         return view
 
     def request(self, case_id: str) -> Request:

@@ -133,11 +133,13 @@ def _row(entry: Entry) -> OutcomeRow:
 
 
 def exit_code(view: CaseView) -> int:
-    """DESIGN's contract: 1 failed or unknown, 4 refused, 3 work for a person, 0 everything done and verified."""
+    """DESIGN's contract: 4 refused or still without a yes, 1 failed, unknown or unfinished, 3 work for a person,
+    0 everything done and verified.
+    """
     results = {row.result for row in view.outcomes}
-    if view.status is CaseStatus.REFUSED:
+    if view.status in (CaseStatus.REFUSED, CaseStatus.CANCELLED, CaseStatus.WAITING):
         return 4
-    if results & {Result.FAILED, Result.UNKNOWN} or view.status in (CaseStatus.RUNNING, CaseStatus.INCOMPLETE):
+    if results & {Result.FAILED, Result.UNKNOWN} or view.status is not CaseStatus.COMPLETED:
         return 1
     if results & {Result.MANUAL, Result.ACCEPTED, Result.UNSUPPORTED}:
         return 3

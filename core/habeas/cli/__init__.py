@@ -85,6 +85,7 @@ def cli(ctx: click.Context, home: Path | None, config: Path | None, as_json: boo
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: runs a command and exits with its code. No traceback ever reaches the user."""
-    from habeas.cli.border import run_guarded
+    from habeas.cli.border import open_streams, run_guarded
 
+    open_streams()
     sys.exit(run_guarded(cli, arguments))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from habeas.cli.context import Settings, json_option, pass_settings, stop_on_signals, subject_options
+from habeas.cli.context import Settings, json_option, not_empty, pass_settings, stop_on_signals, subject_options
 from habeas.cli.output import progress_line
 from habeas.errors import InputError
 from habeas.models import CaseType, Subject
@@ -33,7 +34,12 @@ __all__ = ["command"]
 )
 @click.option("--portability", is_flag=True, help="Answer a portability request (Art. 20) instead of access (Art. 15).")
 @click.option("--reference", default="", help="Your own name for the request; stays in the vault.")
-@click.option("--regime", default="", help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]")
+@click.option(
+    "--regime",
+    default="",
+    callback=not_empty,
+    help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]",
+)
 @click.option("--max-wait", type=click.FloatRange(min=1), metavar="SECONDS", help="Longest time it may take. [90]")
 @json_option
 @pass_settings
@@ -50,7 +56,7 @@ def command(
     from habeas.control import RunControl
 
     output = settings.output
-    if target is not None and target.exists():
+    if target is not None and os.path.lexists(target):
         raise InputError(f"{target} exists already", advice="name another file with -o")
     if target is not None and not target.absolute().parent.is_dir():
         raise InputError(f"the folder {target.absolute().parent} does not exist", advice="make it, or name another")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -73,13 +74,17 @@ def verify_ledger(settings: Settings, path: Path | None) -> int:
     Trusts nothing that is stored besides the entries' bytes. It cannot see that the newest entries were cut off, or
     that all was rewritten: for that, compare the root with one you kept elsewhere.
     """
+    from habeas.clock import SystemClock
     from habeas.errors import ConfigError
-    from habeas_audit import verify
+    from habeas_audit import Ledger, LedgerError, verify
 
     output = settings.output
     if path is None:
         settings.home.require()
         path = settings.home.ledger
+        # A process that was killed while it wrote left a journal: opening rolls it back, reading alone may not.
+        with suppress(LedgerError):
+            Ledger.open(path, SystemClock().now).close()
     elif not path.exists():
         raise ConfigError(f"{path} does not exist")
     result = verify(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from habeas.cases.batch import BatchFile, BatchRow, Checked, regime_checker
-from habeas.cli.context import Settings, confirm, json_option, pass_settings, stop_on_signals, yes_option
+from habeas.cli.context import Settings, confirm, json_option, not_empty, pass_settings, stop_on_signals, yes_option
 from habeas.errors import InputError, RefusedError
 from habeas.models import CaseType
 
@@ -28,7 +28,9 @@ _TOGETHER = 500
 
 @click.command("batch", epilog="Example: habeas batch requests.csv --yes --json > result.json")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--policy", default="", metavar="NAME", help="Policy for the erasures. [default: by regime]")
+@click.option(
+    "--policy", default="", callback=not_empty, metavar="NAME", help="Policy for the erasures. [default: by regime]"
+)
 @click.option("--skip-invalid", is_flag=True, help="Do the good rows; write the others to FILE.invalid.csv.")
 @yes_option
 @json_option

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from habeas.control import RunControl
     from habeas.models import Subject
 
-__all__ = ["Settings", "confirm", "json_option", "pass_settings", "stop_on_signals", "subject_options", "yes_option"]
+__all__ = [
+    "Settings",
+    "confirm",
+    "json_option",
+    "not_empty",
+    "pass_settings",
+    "stop_on_signals",
+    "subject_options",
+    "yes_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,6 +85,14 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def not_empty(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Refuses an option that was given with nothing in it: a variable that is not set must not mean "the default"."""
+    given = ctx.get_parameter_source(parameter.name or "") is not click.core.ParameterSource.DEFAULT
+    if given and not value.strip():
+        raise click.BadParameter("it is empty", ctx, parameter)
+    return value
+
+
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
 
 
@@ -122,14 +139,15 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise RefusedError("this changes data at vendors and nobody can be asked", advice="add --yes to go on")
-    # While the question stands no call is in hand, so Ctrl-C need not wait for one: it is an answer, and it is no.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # While the question stands no call is in hand that a signal would have to wait for: it is an answer, and it is no.
+    before = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         return click.confirm(question, default=False, err=True)
     except click.Abort:
         return False
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

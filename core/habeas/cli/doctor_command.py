@@ -55,7 +55,7 @@ def _failed(findings: list[Finding]) -> bool:
 def _examine(settings: Settings) -> Iterator[Finding]:
     with settings.open_app() as app:
         yield Finding("configuration", "ok", f"{app.config.path}, {len(app.tools.links)} connections")
-        yield Finding("keys and vault", "ok", f"{app.tools.home.path}")
+        yield _try("keys and vault", lambda: _keys_and_vault(app))
         yield _try("ledger", lambda: _ledger(app))
         yield _try("policies", lambda: _policies(app))
         yield _sqlite()
@@ -73,6 +73,23 @@ def _try(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, "failed", error.line())
     except PolicyProblem as problem:
         return Finding(name, "failed", str(problem))
+
+
+def _keys_and_vault(app: App) -> str:
+    from habeas.errors import StorageError
+
+    home = app.tools.home
+    for path in (home.keys, home.vault):
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError:
+            found = "malformed"
+        finally:
+            database.close()
+        if found != "ok":
+            raise StorageError(f"{path} is damaged", advice="restore it from a backup")
+    return f"{home.path}, both whole"
 
 
 def _ledger(app: App) -> str:

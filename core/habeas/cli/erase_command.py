@@ -11,6 +11,7 @@ from habeas.cli.context import (
     Settings,
     confirm,
     json_option,
+    not_empty,
     pass_settings,
     stop_on_signals,
     subject_options,
@@ -36,11 +37,22 @@ __all__ = ["command"]
     "echo email=ada@example.org | habeas erase --subject-from - --yes",
 )
 @subject_options
-@click.option("--policy", default="", metavar="NAME", help="What to erase and what to keep. [default: by regime]")
+@click.option(
+    "--policy",
+    default="",
+    callback=not_empty,
+    metavar="NAME",
+    help="What to erase and what to keep. [default: by regime]",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing and open no case.")
 @yes_option
 @click.option("--reference", default="", help="Your own name for the request; stays in the vault.")
-@click.option("--regime", default="", help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]")
+@click.option(
+    "--regime",
+    default="",
+    callback=not_empty,
+    help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]",
+)
 @click.option("--max-wait", type=click.FloatRange(min=1), metavar="SECONDS", help="Longest time it may take. [90]")
 @json_option
 @pass_settings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,7 @@ from rich.table import Table
 from habeas.models import Json, Result
 
 if TYPE_CHECKING:
-    from habeas.cases.view import CaseView
+    from habeas.cases.view import CaseView, OutcomeRow
     from habeas.engine.events import Event
     from habeas.engine.plan import Notice, Plan
 
@@ -81,7 +82,7 @@ class Output:
                 rows.append([part.connection, "", "0", "[dim]nothing held[/]", escape(part.evidence)])
             for item in part.items:
                 style = {"erase": "green", "retain": "yellow", "manual": "yellow"}[item.action]
-                why = item.reason + (f"; until {item.until}" if item.until else "")
+                why = "" if item.action == "erase" else item.reason + (f"; until {item.until}" if item.until else "")
                 action = f"[{style}]{_ACTIONS[item.action]}[/]"
                 rows.append([part.connection, item.record.kind, str(item.record.count), action, escape(why)])
             rows += [
@@ -104,7 +105,7 @@ class Output:
         rows = [
             [
                 row.connection, row.record, str(row.count), f"[{_STYLES[row.result]}]{row.result}[/]",
-                escape(row.reason + (f"; until {row.until}" if row.until else "") or row.evidence), str(row.entry),
+                escape(_how_we_know(row)), str(row.entry),
             ]
             for row in view.outcomes
         ]  # fmt: skip
@@ -123,12 +124,22 @@ class Output:
 
 def _console(stream: TextIO) -> Console:
     width = None if stream.isatty() else 140
-    return Console(file=stream, stderr=stream is sys.stderr, width=width, highlight=False, emoji=False)
+    # rich's own NO_COLOR leaves bold and dim; who says no to colours gets plain text.
+    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(
+        file=stream, stderr=stream is sys.stderr, width=width, color_system=colours, highlight=False, emoji=False
+    )
 
 
 def _harmless(text: str) -> str:
     """The text with what could steer a terminal written out."""
     return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _how_we_know(row: OutcomeRow) -> str:
+    """Why, until when, and how it was read back, as far as there is any."""
+    parts = (row.reason, f"until {row.until}" if row.until else "", row.evidence)
+    return "; ".join(part.rstrip(".") for part in parts if part)
 
 
 def progress_line(event: Event) -> str:

@@ -42,7 +42,7 @@ class Totals:
         if self.codes[1]:
             return 1
         if self.codes[4]:
-            return 4 if self.codes[4] == self.cases else 3
+            return 4 if self.codes[4] == self.codes.total() else 3
         return 3 if self.codes[3] else 0
 
     def to_json(self, **more: Json) -> Json:

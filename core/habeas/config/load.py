@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import math
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from habeas.errors import ConfigError
@@ -19,6 +20,17 @@ from habeas.models import Json
 __all__ = ["Config", "ConnectionConfig", "Controller", "IdentityConfig", "load_config", "schema_problems"]
 
 _MAX_BYTES = 1024 * 1024
+_RESERVED = ("email", "phone", "customer_id", "type", "received_at", "regime", "reference")
+_A_TYPE = {
+    "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
+    "object": "a table", "array": "a list",
+}  # fmt: skip
+"""JSON Schema's types in TOML's words."""
+_URL = re.compile(
+    r"(?P<scheme>(?i:https?))://"
+    r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,8 @@ class Config:
 def load_config(path: Path) -> Config:
     """Reads and checks a file. Raises :class:`ConfigError`: one line, with the place in the file."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read ({error.strerror})", advice="run `habeas init`, or use --config"
@@ -79,12 +92,14 @@ def load_config(path: Path) -> Config:
     if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{path} is larger than {_MAX_BYTES} bytes")
     try:
-        table = tomllib.loads(raw.decode("utf-8"))
+        table = tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not TOML: {str(error) or 'nested too deep'}") from None
-    for problem in schema_problems(table, _schema()):
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path} is not TOML: a number too long, or nested too deep") from None
+    for problem in (*schema_problems(table, _schema()), *_strange_values(table)):
         raise ConfigError(f"{path}: {problem}", advice="see docs/configuration.md")
     return _config(path, table)
 
@@ -95,7 +110,20 @@ def schema_problems(value: Json, schema: Mapping[str, Json]) -> Iterable[str]:
 
     for error in sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.absolute_path))):
         where = ".".join(str(part) for part in error.absolute_path)
-        yield f"{where or 'the file'} {_say(error.validator, error.validator_value, error.instance, error.schema)}"
+        # What is wrong with a name is reported under the rule for names, as if it were a value.
+        rule = "propertyNames" if "propertyNames" in error.absolute_schema_path else error.validator
+        yield f"{where or 'the file'} {_say(rule, error.validator_value, error.instance, error.schema)}"
+
+
+def _strange_values(value: Json, where: str = "") -> Iterator[str]:
+    """What TOML allows and no setting can mean: ``nan`` (within every bound), ``inf``, a byte 0 in a path."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} must be a finite number"
+    elif isinstance(value, str) and "\0" in value:
+        yield f"{where} may not hold the character 0"
+    elif isinstance(value, list | dict):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _strange_values(inner, f"{where}.{name}".lstrip("."))
 
 
 def _say(rule: object, wanted: Json, found: Json, schema: Json) -> str:
@@ -106,11 +134,13 @@ def _say(rule: object, wanted: Json, found: Json, schema: Json) -> str:
         unknown = sorted(set(found) - set(known))
         return f"has unknown settings: {', '.join(unknown)} (known: {', '.join(known)})"
     if rule == "type":
-        return f"must be a {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
+        return "must be " + " or ".join(
+            _A_TYPE.get(name, name) for name in ([wanted] if isinstance(wanted, str) else wanted)
+        )
     if rule == "enum":
         return f"must be one of {', '.join(map(str, wanted))}"
-    if rule == "oneOf":
-        return "needs either csv, or sqlite and query"
+    if rule == "oneOf" and all(isinstance(one, dict) and set(one) == {"required"} for one in wanted):
+        return "needs exactly one of: " + "; ".join(" and ".join(one["required"]) for one in wanted)
     if rule == "propertyNames":
         return "has a name that is not lower-case letters, digits, - and _"
     return f"breaks the rule {rule} = {wanted}"
@@ -151,27 +181,28 @@ def _config(path: Path, table: Mapping[str, Json]) -> Config:
 
 
 def _connection(path: Path, name: str, table: Mapping[str, Json]) -> ConnectionConfig:
-    if name in ("email", "phone", "customer_id"):
-        raise ConfigError(f"{path}: a connection cannot be called {name}: that is an identifier kind")
+    if name in _RESERVED:
+        raise ConfigError(
+            f"{path}: a connection cannot be called {name}: identifiers and columns of request files are",
+            advice="call it by its vendor",
+        )
     _check_url(f"{path}: connections.{name}.base_url", table["base_url"])
     settings = {k: v for k, v in table.items() if k not in ("plugin", "base_url", "limits")}
     return ConnectionConfig(name, table["plugin"], table["base_url"], table.get("limits", {}), settings)
 
 
 def _check_url(where: str, url: str) -> None:
-    """https, or http on loopback (sandboxes); no credentials, query or fragment."""
-    try:
-        parts = urlsplit(url)
-        port_ok = parts.port is None or 0 < parts.port < 65536
-    except ValueError:
-        raise ConfigError(f"{where} is not a URL") from None
-    if not parts.hostname or not port_ok or not parts.hostname.isascii():
-        raise ConfigError(f"{where} is not a URL", advice="write https://host")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    """https, or http on loopback (sandboxes): host, port and plain path segments, no credentials, query or fragment.
+
+    One grammar of our own: URL parsers differ in what they strip (line breaks), fold (``..``) or take for a user name.
+    """
+    if any(c in url for c in "@?#"):
         raise ConfigError(f"{where} may hold no user, password, query or fragment")
-    if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname)):
-        return
-    raise ConfigError(f"{where} must be https", advice="plain http is for sandboxes on 127.0.0.1 only")
+    match = _URL.fullmatch(url)
+    if match is None or not 0 < int(match["port"] or 443) < 65536:
+        raise ConfigError(f"{where} is not a URL", advice="write https://host or https://host/path")
+    if match["scheme"].lower() == "http" and not _loopback(match["host"].strip("[]").lower()):
+        raise ConfigError(f"{where} must be https", advice="plain http is for sandboxes on 127.0.0.1 only")
 
 
 def _loopback(host: str) -> bool:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from habeas.errors import ConfigError
-from habeas.home import readable_by_others
 
-__all__ = ["is_reference", "resolve_secret"]
+__all__ = ["resolve_secret"]
 
 _REFERENCE = re.compile(r"(env|file|keyring):(.+)", re.DOTALL)
-
-
-def is_reference(value: object) -> bool:
-    """Whether a configured value has the form of a reference."""
-    return isinstance(value, str) and _REFERENCE.fullmatch(value) is not None
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_BYTES = 64 * 1024
 
 
 def resolve_secret(reference: str, where: str, *, folder: Path, environ: Mapping[str, str] = os.environ) -> str:
@@ -33,26 +30,44 @@ def resolve_secret(reference: str, where: str, *, folder: Path, environ: Mapping
         )
     kind, rest = match.groups()
     value = {"env": _from_env, "file": _from_file, "keyring": _from_keyring}[kind](rest, where, folder, environ)
-    if not value or any(c in value for c in "\r\n\0"):
-        raise ConfigError(f"{where}: the secret is empty or has line breaks", advice="store it on one line")
+    if not value.isprintable() or not value.strip():
+        raise ConfigError(
+            f"{where}: the secret is empty or has line breaks or control characters", advice="store it on one line"
+        )
     return value
 
 
 def _from_env(name: str, where: str, _: Path, environ: Mapping[str, str]) -> str:
+    if not _VARIABLE.fullmatch(name):
+        # Not repeated: it may be the secret itself, written behind "env:".
+        raise ConfigError(f"{where}: what follows env: is not the name of a variable", advice="write env:NAME")
     if name not in environ:
         raise ConfigError(f"{where}: the environment variable {name} is not set", advice=f"set {name} and run again")
     return environ[name]
 
 
 def _from_file(name: str, where: str, folder: Path, _: Mapping[str, str]) -> str:
-    path = folder / Path(name).expanduser()
     try:
-        if readable_by_others(path):
+        path = folder / Path(name).expanduser()
+        # Without blocking: opening a pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError, RuntimeError) as error:  # a byte 0 in the path, an unknown ~user
+        reason = error.strerror if isinstance(error, OSError) else "it is not a path"
+        raise ConfigError(f"{where}: {name} cannot be read ({reason})") from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"{where}: {path} is not a plain file")
+        if stat.S_IMODE(mode) & 0o077:
             raise ConfigError(f"{where}: {path} can be read by others", advice=f"run `chmod 600 {path}`")
-        return path.read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{where}: {path} cannot be read ({reason})") from None
+        content = os.read(descriptor, _MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"{where}: {path} is larger than {_MOST_BYTES} bytes")
+        return content.decode("utf-8").strip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: {path} cannot be read (it is not UTF-8 text)") from None
+    finally:
+        os.close(descriptor)
 
 
 def _from_keyring(name: str, where: str, _: Path, __: Mapping[str, str]) -> str:

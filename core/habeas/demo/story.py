@@ -86,7 +86,7 @@ def tell(place: Path, count: int, output: Output) -> int:
         world.write_setup(place)
         story = Story(place, world, output)
         output.show(f"Three sandbox vendors on this machine hold data about {count} made-up people.", "bold")
-        for chapter in (_set_up, _look, _hand_over, _plan, _erase, _ambiguous, _hold, _outage, _prove):
+        for chapter in (_set_up, _look, _hand_over, _plan, _erase, _ambiguous, _shared_card, _hold, _outage, _prove):
             chapter(story)
     held = all(step.held for step in story.steps)
     _end(story, held, time.monotonic() - started)
@@ -145,6 +145,19 @@ def _ambiguous(story: Story) -> None:
     sent = sum(len(s.calls) for s in story.world.servers.values()) - before
     story.check(step, "refused as ambiguous, and nothing was sent", code == 2 and sent == 0)
     story.check(step, "both are still there", bool(story.world.held(one)) and bool(story.world.held(two)))
+
+
+def _shared_card(story: Story) -> None:
+    one, other = story.world.people[4], story.world.people[5]
+    before = story.world.held(other)
+    step, code, case = story.step("Two people pay with one card", "erase", f"customer_id={one.customer_id}", "--yes")
+    story.outcomes(case)
+    kept = [row for row in case["outcomes"] if row["result"] == "retained"]
+    for row in kept:
+        story.output.show(f"     {row['connection']} {row['record']}: {row['reason']}", "dim")
+    story.check(step, "the card is kept for the other person, and it is said", code == 0 and len(kept) == 1)
+    story.check(step, "nothing else is left of the one", story.world.held(one) == {})
+    story.check(step, "nothing is missing of the other", story.world.held(other) == before)
 
 
 def _hold(story: Story) -> None:

@@ -29,6 +29,8 @@ class Crew:
         future: Future[T] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 result = task()
             except BaseException as error:  # noqa: BLE001 - the future carries it to whoever waits

@@ -14,28 +14,27 @@ from habeas.engine.plan import ConnectionPlan, Plan, plan_connection
 from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, unconfigured, write_rows
 from habeas.models import Action, CaseStatus, Erasure, Inventory, Outcome, PlanItem, PluginInfo, Result, Subject
 from habeas_audit import Draft
+from habeas_policies import Policy, PolicyProblem
 
 __all__ = ["ErasurePass", "search_and_plan"]
 
 
 def search_and_plan(
-    tools: Tools, run: Run, case_id: str, subject: Subject, policy_name: str, received_at: str, earlier: Plan | None
+    tools: Tools, run: Run, case_id: str, subject: Subject, policy: Policy, received_at: str, earlier: Plan | None
 ) -> Plan:
     """Searches every connection that ``earlier`` has not, and plans what is found. Reads only."""
     from datetime import datetime
 
-    policy = tools.policy(policy_name)
     received = tools.local_date(datetime.fromisoformat(received_at))
     today = tools.local_date(tools.clock.now())
-    done = {part.connection: part for part in (earlier.connections if earlier else ()) if part.searched}
-    missing = [link for name, link in tools.links.items() if name not in done]
+    parts = _searched(earlier)
+    missing = [link for name, link in tools.links.items() if name not in parts]
 
     def search(link: Link) -> Inventory:
         inventory = tools.registry.inventory(link.info.name, link.connection(run.control), subject)
         run.emit(ConnectionSearched(case_id, link.name, sum(r.count for r in inventory.records)))
         return inventory
 
-    parts = dict(done)
     for link, found in zip(missing, side_by_side(missing, search, run.control), strict=True):
         if isinstance(found, ConnectionTrouble):
             run.emit(ConnectionSearched(case_id, link.name, 0, found.text))
@@ -44,8 +43,16 @@ def search_and_plan(
             parts[link.name] = plan_connection(
                 link.name, link.info, found, policy, received=received, today=today, settings=link.settings
             )
+    return _plan_of(tools, policy.name, parts)
+
+
+def _searched(plan: Plan | None) -> dict[str, ConnectionPlan]:
+    return {part.connection: part for part in (plan.connections if plan else ()) if part.searched}
+
+
+def _plan_of(tools: Tools, policy: str, parts: dict[str, ConnectionPlan]) -> Plan:
     order = {name: n for n, name in enumerate(tools.links)}
-    return Plan(policy.name, tuple(sorted(parts.values(), key=lambda p: order.get(p.connection, len(order)))))
+    return Plan(policy, tuple(sorted(parts.values(), key=lambda p: order.get(p.connection, len(order)))))
 
 
 class ErasurePass:
@@ -69,12 +76,26 @@ class ErasurePass:
         earlier = self.stored_plan(view)
         if earlier is not None and earlier.complete:
             return earlier
-        plan = search_and_plan(
-            self._tools, self._run, self.case_id, self.request.subject, view.policy, view.received_at, earlier
-        )
+        try:
+            policy = self._tools.policy(view.policy)
+        except PolicyProblem as problem:
+            plan = self._unplanned(view, earlier, problem.line())
+        else:
+            if policy.digest == view.policy_digest:
+                subject, received_at = self.request.subject, view.received_at
+                plan = search_and_plan(self._tools, self._run, self.case_id, subject, policy, received_at, earlier)
+            else:
+                plan = self._unplanned(view, earlier, f"policy {view.policy} is not what it was; restore it, resume")
         if plan != earlier:
             self._store(plan)
         return plan
+
+    def _unplanned(self, view: CaseView, earlier: Plan | None, problem: str) -> Plan:
+        """What was planned under the policy as it was stays; the rest is not planned under another one."""
+        parts = {
+            name: ConnectionPlan(name, link.info.name, problem=problem) for name, link in self._tools.links.items()
+        }
+        return _plan_of(self._tools, view.policy, parts | _searched(earlier))
 
     def stored_plan(self, view: CaseView) -> Plan | None:
         """The plan last made; None where there is none yet."""

@@ -16,8 +16,8 @@ __all__ = ["CaseJournal", "close_holes"]
 class CaseJournal:
     """The journal of one case at one connection.
 
-    A call is named by ``key``: the same for every attempt at the same request, under the installation's key, so that
-    attempts can be counted across crashes while the ledger says nothing about whom they were for.
+    A call is named by ``key``: the same for every attempt at the same request, so that attempts can be counted across
+    crashes while the ledger says nothing about whom they were for; once the case's key is destroyed, to nobody at all.
     """
 
     def __init__(
@@ -64,11 +64,14 @@ class CaseJournal:
         return entry
 
     def _key(self, request: Request) -> str:
-        name = f"{self._case_id}|{self._connection}|{request.name}"
-        return self._keys.fingerprint(b"call", name.encode(), _meaning(request)).hex()[:32]
+        return self._mac(b"call", self._connection.encode(), request)
 
     def _fingerprint(self, request: Request) -> str:
-        return "hmac-sha256:" + self._keys.fingerprint(b"request", request.name.encode(), _meaning(request)).hex()[:32]
+        return "hmac-sha256:" + self._mac(b"request", b"", request)
+
+    def _mac(self, purpose: bytes, place: bytes, request: Request) -> str:
+        parts = (purpose, place, request.name.encode(), _meaning(request))
+        return self._keys.case_fingerprint(self._case_id, *parts).hex()[:32]
 
 
 def close_holes(ledger: Ledger, entries: Iterable[Entry], run_id: str) -> int:

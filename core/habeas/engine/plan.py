@@ -81,7 +81,8 @@ def plan_connection(
 ) -> ConnectionPlan:  # fmt: skip
     """One decision for every record found, in the order found.
 
-    A record that erasing another would destroy holds that other one too (``RecordKind.erased_with``).
+    A record that erasing another would destroy holds that other one too (``RecordKind.erased_with``). Raises
+    :class:`~habeas_policies.PolicyProblem` for a policy that has expired.
     """
     items = []
     for index, record in enumerate(inventory.records):
@@ -115,23 +116,41 @@ def _reason(ruling: Decision) -> str:
 
 
 def _hold_parents(items: list[PlanItem], info: PluginInfo) -> list[PlanItem]:
-    """Spreads each hold to the records whose erasure would break it, until nothing changes."""
-    changed = True
-    while changed:
-        changed = False
-        for held in items:
-            if held.action is Action.ERASE:
-                continue
-            destroyers = info.kind(held.record.kind).erased_with
-            for n, item in enumerate(items):
-                if item.action is Action.ERASE and item.record.kind in destroyers:
-                    title = info.kind(held.record.kind).title.lower()
-                    reason = f"erasing it would destroy the {title} that is kept: {held.reason}"
-                    items[n] = replace(
-                        item, action=held.action, reason=reason, legal_basis=held.legal_basis, until=held.until
-                    )
-                    changed = True
-    return items
+    """Holds each record whose erasure would destroy one that stays, for as long as the longest of those holds lasts."""
+    holding: dict[str, list[PlanItem]] = {}
+    for item in items:
+        if item.action is not Action.ERASE:
+            for kind in _destroyers(item.record.kind, info):
+                holding.setdefault(kind, []).append(item)
+    return [
+        _held(item, max(holding[item.record.kind], key=_strength), info)
+        if item.action is Action.ERASE and item.record.kind in holding
+        else item
+        for item in items
+    ]
+
+
+def _destroyers(kind: str, info: PluginInfo) -> set[str]:
+    """All kinds whose erasure destroys one of this kind, directly or through others."""
+    found: set[str] = set()
+    waiting = [kind]
+    while waiting:
+        for other in set(info.kind(waiting.pop()).erased_with) - found:
+            found.add(other)
+            waiting.append(other)
+    return found
+
+
+def _strength(held: PlanItem) -> tuple[bool, bool, str]:
+    """A hold is stronger than a question to a person, no end than an end, a later end than an earlier one."""
+    return (held.action is Action.RETAIN, not held.until, held.until)
+
+
+def _held(item: PlanItem, by: PlanItem, info: PluginInfo) -> PlanItem:
+    title = info.kind(by.record.kind).title.lower()
+    fate = "is kept" if by.action is Action.RETAIN else "waits for a person"
+    reason = f"erasing it would destroy the {title} that {fate}: {by.reason}"
+    return replace(item, action=by.action, reason=reason, legal_basis=by.legal_basis, until=by.until)
 
 
 def notices_for(connection: str, info: PluginInfo, today: date, settings: Mapping[str, Json]) -> tuple[Notice, ...]:

@@ -28,9 +28,20 @@ from habeas.errors import (
 from habeas.http.decisions import Decision, Event, decide, event_of
 from habeas.http.limits import Limiter
 from habeas.http.retry import LONGEST_WAIT, backoff, retry_after
-from habeas.http.transport import Answer, Request, Transport
+from habeas.http.transport import Answer, Prepared, Request, Transport
 
 __all__ = ["Api", "Change", "Journal"]
+
+_Ending = tuple[Event, Answer | None, VendorError | None]
+_WRITTEN = {
+    Event.EXPECTED: "acknowledged",
+    Event.NOT_SENT: "not_sent",
+    Event.NO_ANSWER: "unknown",
+    Event.SERVER: "unknown",
+    Event.UNUSABLE: "unknown",
+}
+_LONGEST_PAUSE = 3600.0
+"""Seconds. However long a vendor wants to be left alone, it is asked again after this time."""
 
 
 class Journal(Protocol):
@@ -48,6 +59,16 @@ class Change:
     """A change that is done: by this call, or (``answer`` None) by an earlier one whose answer was lost."""
 
     answer: Answer | None
+
+
+@dataclass
+class _Tries:
+    """How often one call may still be tried, and what has become of it so far."""
+
+    left: int
+    made: int = 0
+    renewed: bool = False
+    lost: OutcomeUnknown | None = None
 
 
 class Api:
@@ -87,7 +108,7 @@ class Api:
 
     def read(self, request: Request, *, ok: Collection[int] = (200,)) -> Answer:
         """A read by any method (some searches are POSTs). The caller vouches that it changes nothing."""
-        answer = self._attempts(request, ok, (), changes=False)
+        answer = self._attempts(request, ok, (), _Tries(self._transport.limits.attempts), changes=False)
         self.read_since_change = True
         return answer
 
@@ -107,75 +128,92 @@ class Api:
         """
         if self._journal is None:
             raise PluginFault(f"{request.name}: a changing call outside of an erasure")
-        for _ in range(self._transport.limits.attempts):
+        tries = _Tries(self._transport.limits.attempts)
+        while True:
             try:
-                return Change(self._attempts(request, ok, conflicts, changes=True))
+                return Change(self._attempts(request, ok, conflicts, tries, changes=True))
             except OutcomeUnknown as unknown:
-                try:
-                    if done():
-                        return Change(None)
-                    self._pause(backoff(2, self._draw()), unknown)
-                except (VendorError, RunEnded):
-                    # Whatever stops us here, what we know of the call is still that we do not know.
-                    raise unknown from None
-        raise OutcomeUnknown(f"{request.name}: sent several times, never answered, not done yet")
+                tries.lost = unknown
+                if self._happened(done, tries, unknown):
+                    return Change(None)
+            except RunEnded:
+                if tries.lost is not None:
+                    raise tries.lost from None
+                raise
+
+    def _happened(self, done: Callable[[], bool], tries: _Tries, unknown: OutcomeUnknown) -> bool:
+        """Whether a call whose answer was lost has done its work; False: it may be repeated, and the wait is over."""
+        try:
+            if done():
+                return True
+            if tries.left:
+                self._pause(backoff(tries.made, self._draw()), unknown)
+                return False
+        except (VendorError, RunEnded):
+            # Whatever stops us here, what we know of the call is still that we do not know.
+            raise unknown from None
+        raise OutcomeUnknown(f"{unknown.message}; tried {tries.made} times, not done yet")
 
     # -- attempts ---------------------------------------------------------------------------------------------------
 
-    def _attempts(self, request: Request, ok: Collection[int], conflicts: Collection[int], *, changes: bool) -> Answer:
-        renewed = False
-        attempt = 0
+    def _attempts(
+        self, request: Request, ok: Collection[int], conflicts: Collection[int], tries: _Tries, *, changes: bool
+    ) -> Answer:
+        prepared = self._transport.prepare(request)
         while True:
-            attempt += 1
-            event, answer, error = self._attempt(request, ok, conflicts, changes=changes)
+            event, answer, error = self._attempt(prepared, ok, conflicts, tries, changes=changes)
             decision = decide(event, changes=changes)
             if decision is Decision.DONE and answer is not None:
                 return answer
             problem = error or _problem(event, request, answer)
             if decision is Decision.SETTLE:
                 raise OutcomeUnknown(problem.message)
-            if decision is Decision.RENEW and not renewed and self._renew():
-                renewed = True
+            if decision is Decision.RENEW and not tries.renewed and self._renew():
+                # Refused before it was looked at: the one attempt that is not counted.
+                tries.renewed = True
+                tries.left += 1
                 continue
-            if decision is not Decision.AGAIN or attempt >= self._transport.limits.attempts:
+            if decision is not Decision.AGAIN or not tries.left:
                 raise problem
-            self._wait(event, attempt, answer, problem)
+            self._wait(event, tries.made, answer, problem)
 
     def _attempt(
-        self, request: Request, ok: Collection[int], conflicts: Collection[int], *, changes: bool
-    ) -> tuple[Event, Answer | None, VendorError | None]:
-        self._control.check()
-        with self._limiter.slot(self._control.stopped):
-            self._control.check()
-            intent = self._intend(request) if changes else 0
-            answer: Answer | None = None
-            error: VendorError | None = None
+        self, prepared: Prepared, ok: Collection[int], conflicts: Collection[int], tries: _Tries, *, changes: bool
+    ) -> _Ending:
+        with self._limiter.slot(self._control):
+            tries.left -= 1
+            tries.made += 1
             try:
-                answer = self._transport.send(request, auth=self._auth, seconds=self._control.remaining())
-                event = event_of(answer.status, expected=ok, conflicts=conflicts)
-            except NotSent as not_sent:
-                event, error = Event.NOT_SENT, not_sent
-            except (NoAnswer, BadAnswer) as lost:
-                event, error = Event.NO_ANSWER, lost
-            if changes:
-                self._record(intent, event, answer)
-        return event, answer, error
+                signed = self._transport.sign(prepared, self._auth)
+            except (NotSent, NoAnswer) as error:
+                # Credentials may cost a call of their own; of this one nothing was sent, and nothing is written down.
+                return Event.NOT_SENT, None, error
+            return self._change_once(signed, ok, conflicts) if changes else self._send(signed, ok, conflicts)
 
-    def _intend(self, request: Request) -> int:
+    def _change_once(self, signed: Prepared, ok: Collection[int], conflicts: Collection[int]) -> _Ending:
         assert self._journal is not None  # noqa: S101 - `change` has checked it
         self.changes += 1
         self.read_since_change = False
-        return self._journal.intent(request, self._transport.host)
+        intent = self._journal.intent(signed.request, self._transport.host)
+        # What is true of a call whose end nobody saw, should anything at all come in between.
+        event, answer, error = Event.NO_ANSWER, None, None
+        try:
+            event, answer, error = self._send(signed, ok, conflicts)
+        finally:
+            status = 0 if answer is None else answer.status
+            self._journal.outcome(intent, _WRITTEN.get(event, "rejected"), status)
+        return event, answer, error
 
-    def _record(self, intent: int, event: Event, answer: Answer | None) -> None:
-        assert self._journal is not None  # noqa: S101 - `change` has checked it
-        result = {
-            Event.EXPECTED: "acknowledged",
-            Event.NOT_SENT: "not_sent",
-            Event.NO_ANSWER: "unknown",
-            Event.SERVER: "unknown",
-        }.get(event, "rejected")
-        self._journal.outcome(intent, result, 0 if answer is None else answer.status)
+    def _send(self, signed: Prepared, ok: Collection[int], conflicts: Collection[int]) -> _Ending:
+        try:
+            answer = self._transport.deliver(signed, seconds=self._control.remaining())
+        except NotSent as error:
+            return Event.NOT_SENT, None, error
+        except NoAnswer as error:
+            return Event.NO_ANSWER, None, error
+        except BadAnswer as error:
+            return Event.UNUSABLE, None, error
+        return event_of(answer.status, expected=ok, conflicts=conflicts), answer, None
 
     def _renew(self) -> bool:
         renew = getattr(self._auth, "renew", None)
@@ -185,12 +223,11 @@ class Api:
         seconds = backoff(attempt, self._draw())
         if event is Event.LIMITED and answer is not None:
             asked = retry_after(answer.headers.get("retry-after"), self._control.clock.now())
-            if asked is not None:
-                seconds = max(asked, seconds if asked == 0 else 0.0)
+            seconds = asked or seconds
+            # The vendor means the account, not this call: everybody waits.
+            self._limiter.pause(min(seconds, _LONGEST_PAUSE))
             if seconds > LONGEST_WAIT:
                 raise problem
-            # The vendor means the account, not this call: everybody waits.
-            self._limiter.pause(seconds)
         self._pause(seconds, problem)
 
     def _pause(self, seconds: float, problem: VendorError) -> None:
@@ -205,6 +242,8 @@ def _problem(event: Event, request: Request, answer: Answer | None) -> VendorErr
     text = f"{request.name} -> {status}"
     if event is Event.LIMITED:
         return RateLimited(f"{text}: too many calls", status=status, advice="run `habeas resume` later")
+    if event is Event.UNUSABLE:
+        return BadAnswer(f"{text}: not an answer this call can have")
     if event is Event.REDIRECT:
         return BadAnswer(f"{text}: redirects are not followed", advice="check base_url")
     if status in (401, 403):

@@ -8,7 +8,9 @@ not sent             again                    again (nothing reached the vendor)
 429                  wait, again              wait, again (refused before acting)
 conflict listed      again                    again (Talon.One 409: the vendor has not acted)
 no answer            again                    unknown: read, then again only if not done
-5xx                  again                    unknown: a 5xx never proves that nothing was done
+5xx, 408             again                    unknown: a 5xx never proves that nothing was done
+another 2xx,         bad answer               unknown: the vendor may have done it
+or too large
 401                  renew once, again        renew once, again (refused before acting)
 403, other 4xx       rejected                 rejected
 3xx                  bad answer               bad answer: redirects are never followed
@@ -32,6 +34,7 @@ class Event(Enum):
     LIMITED = "429"
     CONFLICT = "conflict"
     SERVER = "5xx"
+    UNUSABLE = "another 2xx, or too large"
     UNAUTHENTICATED = "401"
     REFUSED = "4xx"
     REDIRECT = "3xx"
@@ -55,11 +58,12 @@ _READ = {
     Event.LIMITED: Decision.AGAIN,
     Event.CONFLICT: Decision.AGAIN,
     Event.SERVER: Decision.AGAIN,
+    Event.UNUSABLE: Decision.BAD,
     Event.UNAUTHENTICATED: Decision.RENEW,
     Event.REFUSED: Decision.REJECT,
     Event.REDIRECT: Decision.BAD,
 }
-_CHANGE = _READ | {Event.NO_ANSWER: Decision.SETTLE, Event.SERVER: Decision.SETTLE}
+_CHANGE = _READ | dict.fromkeys((Event.NO_ANSWER, Event.SERVER, Event.UNUSABLE), Decision.SETTLE)
 
 
 def event_of(status: int, *, expected: Collection[int], conflicts: Collection[int]) -> Event:
@@ -74,6 +78,8 @@ def event_of(status: int, *, expected: Collection[int], conflicts: Collection[in
         return Event.SERVER
     if status == 401:
         return Event.UNAUTHENTICATED
+    if 200 <= status < 300:
+        return Event.UNUSABLE
     if 300 <= status < 400:
         return Event.REDIRECT
     return Event.REFUSED

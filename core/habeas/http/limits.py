@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from habeas.clock import Clock
+from habeas.control import RunControl
+from habeas.errors import RateLimited
+from habeas.http.retry import LONGEST_WAIT
 from habeas.models import Limits
 
 __all__ = ["Limiter"]
+
+_LOOK_UP_SECONDS = 0.2
+"""How often a thread that waits for a place looks whether its run has ended."""
 
 
 class Limiter:
@@ -23,26 +29,44 @@ class Limiter:
         self._interval = 1.0 / limits.requests_per_second
         self._places = threading.BoundedSemaphore(limits.concurrency)
         self._lock = threading.Lock()
-        self._next = clock.monotonic()
-
-    def wait_needed(self) -> float:
-        """Seconds until a call could start now."""
-        with self._lock:
-            return max(0.0, self._next - self._clock.monotonic())
+        self._next = self._resumes = clock.monotonic()
 
     def pause(self, seconds: float) -> None:
-        """Nobody starts before this many seconds have passed."""
+        """Nobody starts before this many seconds have passed, not even who is waiting for its turn already."""
         with self._lock:
-            self._next = max(self._next, self._clock.monotonic() + seconds)
+            self._resumes = max(self._resumes, self._clock.monotonic() + seconds)
 
     @contextmanager
-    def slot(self, wake: threading.Event | None = None) -> Iterator[None]:
-        """Waits for a place and a start time, and holds the place."""
-        with self._places:
-            with self._lock:
-                now = self._clock.monotonic()
-                start = max(self._next, now)
-                self._next = start + self._interval
-            if start > now:
-                self._clock.sleep(start - now, wake)
+    def slot(self, control: RunControl) -> Iterator[None]:
+        """Waits for a place and for the turn to start, and holds the place.
+
+        Raises :class:`~habeas.errors.RunEnded` as soon as the run is stopped, or would end before the turn comes, and
+        :class:`~habeas.errors.RateLimited` at once in a pause that is longer than anybody here waits.
+        """
+        control.check()
+        while not self._places.acquire(timeout=min(_LOOK_UP_SECONDS, control.remaining())):
+            control.check()
+        try:
+            while (wait := self._take_turn()) > 0:
+                control.sleep(wait)
+            control.check()
             yield
+        finally:
+            self._places.release()
+
+    def _take_turn(self) -> float:
+        """Takes the turn and returns 0, or returns the seconds until there may be one."""
+        with self._lock:
+            now = self._clock.monotonic()
+            pause = round(self._resumes - now, 3)
+            if pause > LONGEST_WAIT:
+                raise RateLimited(
+                    f"not sent: the vendor asked for a pause of another {pause:.0f} s",
+                    status=429,
+                    advice="run `habeas resume` later",
+                )
+            wait = max(self._next, self._resumes) - now
+            if wait > 0:
+                return wait
+            self._next = now + self._interval
+            return 0.0

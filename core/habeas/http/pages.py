@@ -14,12 +14,15 @@ T = TypeVar("T")
 MAX_PAGES = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page(Generic[T]):
     """One page: its content, and what names the next one; empty for the last."""
 
     content: T
     next: str
+
+    def __repr__(self) -> str:
+        return "Page(…)"
 
 
 def walk(first: str, fetch: Callable[[str], Page[T]], *, max_pages: int = MAX_PAGES) -> Iterator[T]:

@@ -1,6 +1,7 @@
 """Vendor ids into URL paths, so that no id can become another path.
 
-Quoting alone is not enough: ``.`` and ``..`` are made of unreserved characters, and HTTP clients fold them away.
+Quoting alone is not enough: ``.`` and ``..`` are made of unreserved characters, and HTTP clients fold them away; and
+proxies decode ``%2F`` before they fold, so that ``a/../b`` could still reach another customer's path.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def unsafe_reason(value: str) -> str:
         return f"it is longer than {MAX_ID_LENGTH} characters"
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in value):
         return "it has control characters"
-    if unicodedata.normalize("NFKC", value).strip() in ("", ".", ".."):
+    # Compatibility forms too: a full-width dot or slash folds to the plain one wherever somebody normalises.
+    parts = re.split(r"[/\\]", unicodedata.normalize("NFKC", value))
+    if any(part.strip() in (".", "..") for part in parts) or not "".join(parts).strip():
         return "it reads as a relative path"
     return ""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import requests
@@ -17,9 +18,10 @@ from habeas.clock import Clock
 from habeas.errors import BadAnswer, NoAnswer, NotSent
 from habeas.http.decode import decode_json
 from habeas.http.paths import fill
+from habeas.http.session import open_session
 from habeas.models import Json, Limits
 
-__all__ = ["Answer", "Request", "Transport"]
+__all__ = ["Answer", "Prepared", "Request", "Transport"]
 
 _CHUNK = 16 * 1024
 _CONNECT_SECONDS = 10.0
@@ -73,12 +75,23 @@ class Answer:
         return f"Answer({self.evidence})"
 
 
+@dataclass(frozen=True, repr=False)
+class Prepared:
+    """A request as it would go over the wire."""
+
+    request: Request
+    http: requests.PreparedRequest
+
+    def __repr__(self) -> str:
+        return f"Prepared({self.request.name})"
+
+
 class Transport:
     """Sends single attempts to one host. Safe to share: each thread has its own session and so its own connections."""
 
     def __init__(self, base_url: str, limits: Limits, clock: Clock) -> None:
         self.base_url = base_url.rstrip("/")
-        self.host = urlsplit(base_url).netloc
+        self.host = urlsplit(base_url).netloc.rpartition("@")[2]
         self.limits = limits
         self._clock = clock
         self._local = threading.local()
@@ -86,103 +99,125 @@ class Transport:
     def send(self, request: Request, *, auth: AuthBase | None = None, seconds: float | None = None) -> Answer:
         """One attempt, in at most ``seconds`` (default: the connection's timeout).
 
+        Raises what :meth:`prepare`, :meth:`sign` and :meth:`deliver` raise.
+        """
+        return self.deliver(self.sign(self.prepare(request), auth), seconds=seconds)
+
+    def prepare(self, request: Request) -> Prepared:
+        """Writes a request. Raises :class:`NotSent` where no attempt could ever send it, such as for a bad id."""
+        path = fill(request.template, request.ids)
+        try:
+            http = self._session().prepare_request(self._written(request, self.base_url + path))
+        except (requests.RequestException, ValueError):
+            raise _unwritable(request) from None
+        if urlsplit(http.url or "").path != urlsplit(self.base_url).path + path:
+            raise NotSent(f"{request.name}: the path would be changed on the way", advice="check the identifier")
+        return Prepared(request, http)
+
+    def sign(self, prepared: Prepared, auth: AuthBase | None) -> Prepared:
+        """The same with credentials, which may cost a call of their own and raise what that call raises.
+
+        Raises :class:`NotSent` where they cannot stand in a header.
+        """
+        http = prepared.http.copy()
+        try:
+            if auth is not None:
+                http.prepare_auth(auth)
+        except (requests.RequestException, UnicodeError):
+            raise _unwritable(prepared.request) from None
+        if not all(_is_header(value) for value in http.headers.values()):
+            raise _unwritable(prepared.request)
+        return replace(prepared, http=http)
+
+    def deliver(self, prepared: Prepared, *, seconds: float | None = None) -> Answer:
+        """One attempt at a signed request, from connecting to the last byte in at most ``seconds``.
+
         Raises :class:`NotSent` (nothing reached the vendor), :class:`NoAnswer` (it may have), :class:`BadAnswer`
         (an answer over the size limit).
         """
+        request = prepared.request
         budget = self.limits.timeout_seconds if seconds is None else min(seconds, self.limits.timeout_seconds)
-        deadline = self._clock.monotonic() + budget
-        prepared = self._prepare(request, auth)
+        if budget <= 0:
+            raise NotSent(f"{request.name}: no time was left to send it")
+        self._local.deadline = self._clock.monotonic() + budget
         try:
             response = self._session().send(
-                prepared,
+                prepared.http,
                 stream=True,
                 allow_redirects=False,
                 verify=True,
                 timeout=(min(budget, _CONNECT_SECONDS), budget),
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _translate(error, request) from None
         try:
-            return Answer(
-                request,
-                response.status_code,
-                {k.lower(): v for k, v in response.headers.items()},
-                self._read(response, request, deadline),
-            )
+            headers = {k.lower(): v for k, v in response.headers.items()}
+            return Answer(request, response.status_code, headers, self._read(response.raw, request))
         finally:
             response.close()
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
-            session.headers["User-Agent"] = "habeas"
-            # One connection a thread: the adapter's own retries stay at 0, ours are journalled.
-            session.mount("https://", requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-            session.mount("http://", requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
-            self._local.session = session
+            session = self._local.session = open_session(self._remaining)
         return session
 
-    def _prepare(self, request: Request, auth: AuthBase | None) -> requests.PreparedRequest:
-        path = fill(request.template, request.ids)
+    def _remaining(self) -> float:
+        """Seconds left for the attempt that this thread is making."""
+        deadline: float = self._local.deadline
+        return deadline - self._clock.monotonic()
+
+    def _written(self, request: Request, url: str) -> requests.Request:
         body: bytes | None = None
         headers = dict(request.headers)
         if request.json is not None:
-            body = json.dumps(request.json, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+            body = json.dumps(request.json, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
             headers.setdefault("Content-Type", "application/json;charset=utf-8")
-        try:
-            prepared = self._session().prepare_request(
-                requests.Request(
-                    request.method,
-                    self.base_url + path,
-                    params=list(request.query) or None,
-                    data=body if body is not None else request.form,
-                    headers=headers,
-                    auth=auth,
-                )
-            )
-        except (requests.RequestException, UnicodeError):
-            raise NotSent(f"{request.name}: the request cannot be written", advice="check the identifier") from None
-        sent = urlsplit(prepared.url or "").path
-        if sent != urlsplit(self.base_url).path + path:
-            raise NotSent(f"{request.name}: the path would be changed on the way", advice="check the identifier")
-        return prepared
+        return requests.Request(
+            request.method,
+            url,
+            params=list(request.query) or None,
+            data=body if body is not None else request.form,
+            headers=headers,
+        )
 
-    def _read(self, response: requests.Response, request: Request, deadline: float) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        raw: urllib3.HTTPResponse = response.raw
+    def _read(self, raw: urllib3.HTTPResponse, request: Request) -> bytes:
+        """The body, decoded and counted as it comes."""
+        body = bytearray()
         try:
-            while True:
-                chunk = raw.read1(_CHUNK, decode_content=True)
-                if not chunk:
-                    break
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self.limits.max_answer_bytes:
+            while chunk := raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                if len(body) > self.limits.max_answer_bytes:
                     raise BadAnswer(f"{request.name}: the answer is larger than {self.limits.max_answer_bytes} bytes")
-                if self._clock.monotonic() > deadline:
-                    raise NoAnswer(f"{request.name}: the answer was not complete in time")
+        except urllib3.exceptions.ReadTimeoutError:
+            raise NoAnswer(f"{request.name}: the answer was not complete in time") from None
         except (urllib3.exceptions.HTTPError, OSError):
             raise NoAnswer(f"{request.name}: the answer was cut off") from None
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and "content-encoding" not in response.headers and size < int(length):
-            raise NoAnswer(f"{request.name}: the answer was cut off")
-        return b"".join(chunks)
+        return bytes(body)
 
 
-def _translate(error: requests.RequestException, request: Request) -> NotSent | NoAnswer:
+def _is_header(value: object) -> bool:
+    """Whether http.client will write it: else it raises, and shows the value, when the call is under way."""
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    return isinstance(value, str) and not re.search(r"[\r\n\0]|[^\x00-\xff]", value)
+
+
+def _unwritable(request: Request) -> NotSent:
+    return NotSent(f"{request.name}: the request cannot be written", advice="check the identifier and the credentials")
+
+
+def _translate(error: Exception, request: Request) -> NotSent | NoAnswer:
     """requests' messages hold whole URLs: ours hold the template and the kind of trouble."""
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
     if isinstance(error, requests.exceptions.SSLError) and _certificate_refused(reason):
         return NotSent(f"{request.name}: the server's certificate was not accepted", advice="check base_url")
-    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
-        return NotSent(f"{request.name}: no connection in time")
-    if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.NameResolutionError):
+    # urllib3 counts a refused connection among the late ones.
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return NotSent(f"{request.name}: no connection")
+    if isinstance(reason, urllib3.exceptions.ConnectTimeoutError):
+        return NotSent(f"{request.name}: no connection in time")
     if isinstance(error, requests.Timeout):
         return NoAnswer(f"{request.name}: no answer in time")
     if isinstance(error, requests.ConnectionError):

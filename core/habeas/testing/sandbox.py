@@ -201,6 +201,9 @@ class SandboxServer:
         self.latency = latency
         self.down = False
         """True: connections are closed without an answer."""
+        self.errors: list[Exception] = []
+        """What the sandbox's own handlers raised: to the client it looks like a dropped connection."""
+        self._matching = threading.Lock()
         self._released = threading.Event()
         self._server = _Quiet(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(
@@ -240,8 +243,10 @@ class SandboxServer:
     def __enter__(self) -> SandboxServer:
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stop()
+        if self.errors and kind is None:
+            raise AssertionError("the sandbox itself broke") from self.errors[0]
 
     def respond(self, call: Call) -> Reply | None:
         """The answer to one call, faults included; None means: drop the connection."""
@@ -250,10 +255,13 @@ class SandboxServer:
             time.sleep(self.latency)
         if self.down:
             return None
-        fault = next((f for f in tuple(self.faults) if f.matches(call)), None)
-        if fault is None:
-            return self.app.handle(call)
-        return self._misbehave(fault, call)
+        with self._matching:
+            fault = next((f for f in self.faults if f.matches(call)), None)
+        try:
+            return self.app.handle(call) if fault is None else self._misbehave(fault, call)
+        except Exception as error:
+            self.errors.append(error)
+            raise
 
     def _misbehave(self, fault: Fault, call: Call) -> Reply | None:
         if fault.kind in ("status", "lie"):

@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from habeas.clock import SystemClock
 from habeas.demo.world import World
 from habeas.home import Home
 from habeas.registry import Registry
+from habeas.testing.clock import SkippingClock
 from habeas.testing.people import Person
 from habeas.testing.sandbox import SandboxServer
 
-PEOPLE = 60
+PEOPLE = 120
 HABEAS = Path(sys.executable).with_name("habeas")
 
 
@@ -68,12 +70,13 @@ class Shop:
 
     def __init__(self, folder: Path, world: World) -> None:
         self.folder, self.world = folder, world
+        self.registry = Registry.load()
         self.config = world.write_setup(folder)
+        self.policies = add_policies(self.config)
         self.home = Home(folder / "home")
         create_home(self.home, SystemClock())
-        self._ordinary = iter(
-            [p for n, p in enumerate(world.people) if n == 0 or n > 6 if n % 7 and len(p.held_at) == len(world.servers)]
-        )
+        known = [p for p in world.people[7:] if len(p.held_at) == len(world.servers)]
+        self._ordinary = iter([p for p in known if world.people.index(p) % 7])
 
     @property
     def head(self) -> list[str]:
@@ -96,7 +99,7 @@ class Shop:
         return Ran(child.returncode, stdout, stderr)
 
     def fresh(self) -> Person:
-        """Somebody ordinary, known to every vendor, whom no test of this shop has had."""
+        """Somebody ordinary (past the first seven, no awkward id), known everywhere, whom no other test is given."""
         return next(self._ordinary)
 
     @property
@@ -120,6 +123,15 @@ class Shop:
     def ledger_bytes(self) -> bytes:
         """The ledger's file."""
         return self.home.ledger.read_bytes()
+
+
+def add_policies(config: Path) -> Path:
+    """Gives a shop a folder for policies of its own."""
+    folder = config.parent / "policies"
+    folder.mkdir()
+    with config.open("a") as file:
+        file.write('\n[policies]\nfolder = "policies"\n')
+    return folder
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -156,3 +168,30 @@ def own_shop(tmp_path: Path) -> Iterator[Shop]:
     shop = open_shop(tmp_path, 12)
     yield shop
     shop.world.stop()
+
+
+@pytest.fixture
+def bare() -> Callable[..., Ran]:
+    """``habeas`` without a shop: in this process, arguments as given."""
+    return run
+
+
+@pytest.fixture
+def program() -> Callable[..., Ran]:
+    """``habeas`` without a shop: the real program, as a process; ``environment`` adds to a clean one."""
+
+    def start(*arguments: str, environment: dict[str, str] | None = None, **options: Any) -> Ran:
+        options = {"stdin": subprocess.DEVNULL, **options}
+        child = subprocess.run(
+            [HABEAS, *arguments], capture_output=True, text=True, timeout=60, check=False,
+            env=clean_environment(**(environment or {})), **options,
+        )  # fmt: skip
+        return Ran(child.returncode, child.stdout, child.stderr)
+
+    return start
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting takes no time in this process."""
+    monkeypatch.setattr("habeas.app.SystemClock", lambda: SkippingClock(datetime.now(UTC)))

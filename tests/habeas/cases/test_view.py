@@ -1,0 +1,227 @@
+"""What the ledger's entries say of a case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from habeas.cases.view import WHOLE, CaseView, exit_code, view_case
+from habeas.models import CaseStatus, CaseType, Result
+from habeas_audit import Entry
+
+QUICK = settings(deadline=None, max_examples=60)
+
+OPENED: Mapping[str, Any] = {
+    "type": "erasure", "regime": "gdpr", "received_at": "2026-11-21T09:00:00Z", "due_at": "2026-12-21T22:59:59Z",
+    "policy": "gdpr-erasure", "policy_digest": "sha256:00",
+}  # fmt: skip
+
+Step = tuple[str, Mapping[str, Any]]
+
+
+def entries(*steps: Step) -> list[Entry]:
+    made = []
+    for seq, (kind, data) in enumerate(steps, 1):
+        rest = {name: value for name, value in data.items() if name != "connection"}
+        body = json.dumps({"data": rest}).encode()
+        made.append(Entry(seq, "", kind, "c-1", f"r-{seq}", data.get("connection", ""), "", body, b""))
+    return made
+
+
+def outcome(result: str, item: str = "0", connection: str = "v", **more: str) -> Step:
+    data = {"connection": connection, "plugin": "p", "record": "customer", "item": item, "count": 1, "result": result}
+    return "record.outcome", data | more
+
+
+def opened(**more: Any) -> Step:
+    return "case.opened", {**OPENED, **more}
+
+
+def view(*steps: Step) -> CaseView:
+    found = view_case(entries(*steps))
+    assert found is not None
+    return found
+
+
+def results(found: CaseView) -> dict[tuple[str, str], Result]:
+    return {(row.connection, row.item): row.result for row in found.outcomes}
+
+
+PLAN: Step = ("plan.made", {"digest": "sha256:aa", "item": "plan/aa"})
+APPROVED: Step = ("case.approved", {"digest": "sha256:aa", "how": "asked"})
+STARTED: Step = ("case.started", {})
+PAUSED: Step = ("case.paused", {})
+
+
+def closed(status: str, **more: str) -> Step:
+    return "case.closed", {"status": status, **more}
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "approved"),
+    [
+        ([opened()], "open", False),
+        ([opened(approved=True)], "open", True),
+        ([opened(), PLAN], "waiting", False),
+        ([opened(approved=True), PLAN], "open", True),
+        ([opened(), PLAN, APPROVED], "open", True),
+        ([opened(), PLAN, APPROVED, STARTED], "running", True),
+        ([opened(approved=True), PLAN, STARTED, outcome("unknown")], "running", True),
+        ([opened(approved=True), PLAN, STARTED, outcome("failed"), PAUSED], "incomplete", True),
+        ([opened(approved=True), PLAN, STARTED, PAUSED, STARTED], "running", True),
+        ([opened(approved=True), PLAN, STARTED, outcome("erased"), closed("completed")], "completed", True),
+        ([opened(), PLAN, closed("cancelled")], "cancelled", False),
+        ([opened(approved=True), PLAN, STARTED, closed("refused")], "refused", True),
+        ([opened(), ("call.intent", {}), ("call.outcome", {}), ("package.written", {})], "open", False),
+    ],
+)
+def test_status_follows_the_entries(steps: list[Step], status: str, approved: bool) -> None:
+    found = view(*steps)
+    assert found.status is CaseStatus(status)
+    assert found.approved is approved
+    assert found.run_id == f"r-{len(steps)}"
+
+
+def test_a_view_says_what_the_case_was_opened_with() -> None:
+    found = view(opened(), PLAN, closed("refused", reason="all held"))
+    assert (found.case_id, found.type, found.regime, found.opened) == ("c-1", CaseType.ERASURE, "gdpr", 1)
+    assert (found.received_at, found.due_at) == (OPENED["received_at"], OPENED["due_at"])
+    assert (found.policy, found.policy_digest) == ("gdpr-erasure", "sha256:00")
+    assert (found.plan_digest, found.plan_item, found.reason) == ("sha256:aa", "plan/aa", "all held")
+
+
+def test_the_latest_plan_counts() -> None:
+    assert view(opened(), PLAN, ("plan.made", {"digest": "sha256:bb", "item": "plan/bb"})).plan_item == "plan/bb"
+
+
+@pytest.mark.parametrize("steps", [[], [STARTED, outcome("erased")]])
+def test_what_was_never_opened_is_no_case(steps: list[Step]) -> None:
+    assert view_case(entries(*steps)) is None
+
+
+def test_an_outcome_names_the_entry_that_says_so() -> None:
+    row = view(opened(), STARTED, outcome("erased", evidence="GET /x -> 404")).outcomes[0]
+    assert row.to_json() == {
+        "connection": "v", "plugin": "p", "record": "customer", "count": 1, "result": "erased", "reason": None,
+        "until": None, "evidence": "GET /x -> 404", "entry": 3,
+    }  # fmt: skip
+
+
+def test_what_failed_or_is_unknown_may_be_overruled_and_keeps_its_place() -> None:
+    found = view(
+        opened(), outcome("unknown", "0"), outcome("failed", "1"), outcome("erased", "0"), outcome("manual", "1")
+    )
+    assert [(row.item, row.result, row.entry) for row in found.outcomes] == [("0", "erased", 4), ("1", "manual", 5)]
+
+
+@pytest.mark.parametrize("first", [r for r in Result if r.final])
+def test_what_is_final_is_never_overruled(first: Result) -> None:
+    for later in Result:
+        found = view(opened(), outcome(first), outcome(later))
+        assert results(found) == {("v", "0"): first}
+        assert found.outcomes[0].entry == 2
+
+
+@pytest.mark.parametrize("whole", ["failed", "unknown", "absent"])
+def test_once_records_are_known_what_was_said_of_the_whole_connection_no_longer_counts(whole: str) -> None:
+    about_all = outcome(whole, WHOLE)
+    for steps in ([about_all, outcome("erased")], [outcome("erased"), about_all], [about_all, outcome("manual", "g0")]):
+        assert len(view(opened(), *steps).outcomes) == 1
+        assert WHOLE not in {row.item for row in view(opened(), *steps).outcomes}
+    other = view(opened(), outcome(whole, WHOLE, "t"), outcome("erased"))
+    assert results(other) == {("t", WHOLE): Result(whole), ("v", "0"): Result.ERASED}
+
+
+def test_nothing_is_left_to_do_where_all_of_a_connections_outcomes_are_final() -> None:
+    found = view(opened(), outcome("erased", "0"), outcome("unknown", "1"), outcome("manual", connection="t"))
+    assert (found.final("v"), found.final("t"), found.final("nowhere")) == (False, True, False)
+
+
+OUTCOMES = st.tuples(st.sampled_from("vt"), st.sampled_from(["0", "1", "g0", WHOLE]), st.sampled_from(list(Result)))
+
+
+def steps_of(rows: Iterable[tuple[str, str, Result]]) -> list[Step]:
+    return [outcome(result, item, connection) for connection, item, result in rows]
+
+
+@QUICK
+@given(st.lists(OUTCOMES, max_size=12))
+def test_each_record_has_one_outcome_its_first_final_one_or_else_its_last(rows: list[tuple[str, str, Result]]) -> None:
+    found = view(opened(), *steps_of(rows))
+    said: dict[tuple[str, str], list[Result]] = {}
+    for connection, item, result in rows:
+        said.setdefault((connection, item), []).append(result)
+    detailed = {connection for connection, item in said if item != WHOLE}
+    expected = {
+        key: next((r for r in all_of_it if r.final), all_of_it[-1])
+        for key, all_of_it in said.items()
+        if key[1] != WHOLE or key[0] not in detailed
+    }
+    assert results(found) == expected
+    assert len(found.outcomes) == len(expected)
+
+
+@QUICK
+@given(st.lists(OUTCOMES, max_size=8, unique_by=lambda row: row[:2]), st.randoms(use_true_random=False))
+def test_the_order_in_which_connections_answer_makes_no_difference(
+    rows: list[tuple[str, str, Result]], random: Any
+) -> None:
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    one, other = view(opened(), *steps_of(rows)), view(opened(), *steps_of(shuffled))
+    assert results(one) == results(other)
+    assert exit_code(one) == exit_code(other)
+
+
+@QUICK
+@given(st.lists(OUTCOMES, max_size=8), st.lists(OUTCOMES, max_size=8))
+def test_a_later_pass_never_takes_back_what_an_earlier_one_finished(
+    first: list[tuple[str, str, Result]], second: list[tuple[str, str, Result]]
+) -> None:
+    before = results(view(opened(), *steps_of(first)))
+    after = results(view(opened(), *steps_of([*first, *second])))
+    for key, result in before.items():
+        if result.final and key[1] != WHOLE:
+            assert after[key] is result
+
+
+DONE = ["exported", "updated", "unchanged", "erased", "absent", "retained"]
+FOR_A_PERSON = ["accepted", "manual", "unsupported"]
+NOT_DONE = ["failed", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("status", "found", "code"),
+    [
+        *[("completed", [r], 0) for r in DONE],
+        ("completed", [], 0),
+        ("completed", DONE, 0),
+        *[("completed", ["erased", r], 3) for r in FOR_A_PERSON],
+        *[("completed", ["erased", "manual", r], 1) for r in NOT_DONE],
+        *[("incomplete", ["erased", r], 1) for r in NOT_DONE],
+        ("incomplete", ["erased"], 1),
+        ("incomplete", ["manual"], 1),
+        ("running", ["erased"], 1),
+        ("open", [], 1),
+        ("waiting", [], 4),
+        ("cancelled", [], 4),
+        ("refused", ["retained"], 4),
+        ("refused", ["retained", "manual"], 4),
+    ],
+)
+def test_the_exit_code_is_the_contracts(status: str, found: list[str], code: int) -> None:
+    case = view(opened(), *[outcome(r, str(n)) for n, r in enumerate(found)], closed(status))
+    assert exit_code(case) == code
+
+
+@QUICK
+@given(st.lists(OUTCOMES, max_size=6), st.sampled_from(list(CaseStatus)))
+def test_zero_means_done_and_verified_and_nothing_else(rows: list[tuple[str, str, Result]], status: CaseStatus) -> None:
+    case = view(opened(), *steps_of(rows), closed(str(status)))
+    everything_done = status is CaseStatus.COMPLETED and all(str(row.result) in DONE for row in case.outcomes)
+    assert (exit_code(case) == 0) is everything_done

@@ -1,0 +1,283 @@
+"""Whatever goes wrong at whichever call of an erasure: nothing untrue is said, and a second pass finishes it.
+
+Each test counts the calls of an undisturbed erasure, then spoils one after the other, each time on a fresh project.
+What the second pass says is what the undisturbed erasure said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import habeas_voucherify as plugin
+from habeas import Action, Erasure, Identifier, Outcome, PlanItem, Result, Subject
+from habeas.errors import RunEnded
+from habeas.http.transport import Request
+from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.people import seeded_people
+from habeas.testing.sandbox import Fault, Reply, SandboxServer
+from habeas_voucherify.sandbox import VoucherifySandbox
+
+_SEEDED = seeded_people(2, ["voucherify"])
+FIRST = dataclasses.replace(_SEEDED[0], orders=1)
+PEOPLE = (FIRST, _SEEDED[1])
+SUBJECT = Subject((Identifier("customer_id", FIRST.customer_id), Identifier("email", FIRST.email)))
+NOT_FOUND = Reply(404, {"code": 404, "key": "not_found", "message": "Resource not found"})
+DELETION = {"id": "del_1", "status": "DONE", "object": "pernament_deletion"}
+
+Said = tuple[Outcome, ...]
+
+
+class Scene:
+    """One server; each ``fresh`` gives it a new project, always the same, and a plan for the first person's erasure."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self.server = server
+        self.items: tuple[PlanItem, ...] = ()
+
+    def fresh(self) -> None:
+        self.app = VoucherifySandbox()
+        self.app.seed(PEOPLE)
+        self.server.app = self.app
+        self.server.faults.clear()
+        if not self.items:
+            found = plugin.inventory(connect(plugin, self.server), SUBJECT)
+            self.items = tuple(PlanItem(n, record, Action.ERASE) for n, record in enumerate(found.records))
+            assert {item.record.kind for item in self.items} == {kind.name for kind in plugin.describe().kinds}
+        self.others = self.app.held(PEOPLE[1])
+        self.server.calls.clear()
+
+    def erase(self, *, resumed: bool = False, journal: MemoryJournal | None = None, **limits: Any) -> Said:
+        connection = connect(plugin, self.server, journal=journal or MemoryJournal(), **limits)
+        return plugin.erase(connection, Erasure(SUBJECT, self.items, resumed=resumed))
+
+    def undisturbed(self) -> Said:
+        self.fresh()
+        said = self.erase()
+        assert self.app.held(FIRST) == {}
+        assert {outcome.result for outcome in said} == {Result.ERASED}
+        return said
+
+    def kinds(self, said: Said) -> dict[str, Result]:
+        return {self.items[outcome.index].record.kind: outcome.result for outcome in said}
+
+    def places(self) -> Sequence[int]:
+        """The calls just made, by number: the first one of each operation."""
+        first: dict[tuple[str, str], int] = {}
+        for n, call in enumerate(self.server.calls):
+            path = call.path.replace(FIRST.customer_id, "{}")
+            first.setdefault((call.method, path.partition("?")[0]), n)
+        return tuple(first.values())
+
+    def check(self, said: Said) -> None:
+        """What is called erased or absent is not held; nobody else lost anything; nobody is named."""
+        held = self.app.held(FIRST)
+        assert len(said) == len(self.items)
+        for outcome in said:
+            assert outcome.result in (Result.ERASED, Result.ABSENT, Result.FAILED, Result.UNKNOWN)
+            if outcome.result in (Result.ERASED, Result.ABSENT):
+                assert self.items[outcome.index].record.kind not in held
+            for name in (FIRST.customer_id, FIRST.email, *(i for item in self.items for i in item.record.ids)):
+                assert name not in repr(outcome)
+        assert self.app.held(PEOPLE[1]) == self.others
+
+    def check_a_second_pass(self, clean: Said) -> None:
+        self.server.faults.clear()
+        assert self.erase(resumed=True) == clean
+        assert self.app.held(FIRST) == {}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer(VoucherifySandbox()) as running:
+        yield running
+
+
+@pytest.fixture
+def scene(server: SandboxServer) -> Scene:
+    return Scene(server)
+
+
+FAULTS = {
+    "503 without acting": Fault("status"),
+    "429": Fault("status", reply=Reply(429, {"code": 429, "message": "slow"}, headers={"Retry-After": "2"})),
+    "403": Fault("status", reply=Reply(403, {"code": 403, "message": "no"})),
+    "dropped before": Fault("reset_before"),
+    "dropped after": Fault("reset_after"),
+    "404 without acting": Fault("lie", reply=NOT_FOUND),
+    "done without acting": Fault("lie", reply=Reply(200, DELETION)),
+    "acts, then garbage": Fault("replace", reply=Reply(200, body=b"{garbage")),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_one_fault_at_any_operation_ends_in_the_truth_and_a_second_pass_finishes(scene: Scene, name: str) -> None:
+    clean = scene.undisturbed()
+    places = scene.places()
+    assert len(places) >= 14
+    for n in places:
+        scene.fresh()
+        scene.server.fail(dataclasses.replace(FAULTS[name], skip=n))
+        said = scene.erase()
+        scene.check(said)
+        if not all(outcome.result.final for outcome in said):
+            scene.check_a_second_pass(clean)
+        else:
+            # A read that lied can leave another read as the evidence, never another result.
+            assert [(o.result, o.reason) for o in said] == [(o.result, o.reason) for o in clean]
+            assert scene.app.held(FIRST) == {}
+
+
+@pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
+def test_silence_at_any_changing_call_and_at_a_read_ends_in_the_truth(scene: Scene, kind: str) -> None:
+    clean = scene.undisturbed()
+    methods = [call.method for call in scene.server.calls]
+    for n in (0, *(n for n, method in enumerate(methods) if method != "GET"), len(methods) - 1):
+        scene.fresh()
+        scene.server.fail(Fault("hang_before" if kind == "hang_before" else "hang_after", skip=n))
+        said = scene.erase(timeout_seconds=0.15)
+        scene.check(said)
+        assert said == clean
+
+
+def test_a_permanent_deletion_that_only_says_done_has_failed(scene: Scene) -> None:
+    clean = scene.undisturbed()
+    scene.fresh()
+    scene.server.fail(Fault("lie", method="POST", reply=Reply(200, DELETION), times=-1))
+    said = scene.erase()
+    scene.check(said)
+    results = scene.kinds(said)
+    assert results.pop("loyalty_member") is Result.ERASED
+    assert set(results.values()) == {Result.FAILED}
+    assert all("still shows the record" in o.reason for o in said if o.result is Result.FAILED)
+    assert [call.path.rpartition("/")[2] for call in scene.server.changing_calls()][-1] == "permanent-deletion"
+    scene.check_a_second_pass(clean)
+
+
+def test_a_permanent_deletion_that_is_not_done_yet_has_failed_and_is_read_again_later(scene: Scene) -> None:
+    clean = scene.undisturbed()
+    scene.fresh()
+    scene.server.fail(Fault("lie", method="POST", reply=Reply(200, {**DELETION, "status": "IN_PROGRESS"})))
+    said = scene.erase()
+    scene.check(said)
+    assert {o.result for o in said} == {Result.FAILED, Result.ERASED}
+    assert any("without saying that it is done" in o.reason for o in said)
+    scene.check_a_second_pass(clean)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status"),
+        Fault("lie"),
+        Fault("lie", reply=Reply(200, {"status": "DELETED"})),
+        Fault("lie", reply=Reply(409, {"code": 409, "key": "conflict", "message": "Conflict"})),
+        Fault("reset_before"),
+    ],
+    ids=["503", "204", "200", "409", "dropped"],
+)
+def test_the_customer_stays_where_its_memberships_cannot_be_deleted(scene: Scene, fault: Fault) -> None:
+    clean = scene.undisturbed()
+    scene.fresh()
+    scene.server.fail(dataclasses.replace(fault, method="DELETE", times=-1))
+    said = scene.erase()
+    scene.check(said)
+    assert {call.method for call in scene.server.changing_calls()} == {"DELETE"}
+    results = scene.kinds(said)
+    assert results.pop("loyalty_member") in (Result.FAILED, Result.UNKNOWN)
+    assert set(results.values()) == {Result.FAILED}
+    scene.check_a_second_pass(clean)
+
+
+def test_a_membership_that_could_not_be_deleted_keeps_the_customer_even_where_the_list_does_not_show_it(
+    scene: Scene,
+) -> None:
+    scene.fresh()
+    scene.server.fail(Fault("status", method="DELETE", times=-1))
+    scene.server.fail(Fault("lie", path="/memberships/", reply=NOT_FOUND, times=-1))
+    scene.check(scene.erase())
+    assert {call.method for call in scene.server.changing_calls()} == {"DELETE"}
+
+
+def test_a_deletion_that_is_never_answered_nor_readable_is_unknown(scene: Scene) -> None:
+    clean = scene.undisturbed()
+    scene.fresh()
+    scene.server.fail(Fault("reset_after", path="permanent-deletion", times=-1))
+    # One read of the customer comes before the deletion: all later ones are lost.
+    scene.server.fail(Fault("reset_before", method="GET", path=r"/v1/customers/[^/?]+$", skip=1, times=-1))
+    said = scene.erase()
+    results = scene.kinds(said)
+    assert results.pop("loyalty_member") is Result.ERASED
+    assert set(results.values()) == {Result.UNKNOWN}
+    scene.check_a_second_pass(clean)
+
+
+def test_a_deletion_that_is_never_answered_is_done_where_the_reads_show_it(scene: Scene) -> None:
+    clean = scene.undisturbed()
+    scene.fresh()
+    scene.server.fail(Fault("reset_after", path="permanent-deletion", times=-1))
+    assert scene.erase() == clean
+    assert sum(call.path.endswith("permanent-deletion") for call in scene.server.calls) == 1
+
+
+def test_after_refused_credentials_nothing_more_is_asked(scene: Scene) -> None:
+    scene.fresh()
+    scene.server.fail(dataclasses.replace(FAULTS["403"], method="DELETE", times=-1))
+    said = scene.erase()
+    scene.check(said)
+    assert {outcome.result for outcome in said} == {Result.FAILED}
+    assert all(outcome.reason.endswith("credentials refused") for outcome in said)
+    assert len(scene.server.calls) == 2
+
+
+class Interrupted(MemoryJournal):
+    """Ends the run at the n-th intent, or at the n-th outcome: the call was made, and nobody wrote what came of it."""
+
+    def __init__(self, at: int, after: bool) -> None:
+        super().__init__()
+        self.at, self.after, self.seen = at, after, 0
+
+    def intent(self, request: Request, host: str) -> int:
+        if not self.after:
+            self._count()
+        return super().intent(request, host)
+
+    def outcome(self, intent: int, result: str, status: int) -> None:
+        if self.after:
+            self._count()
+        super().outcome(intent, result, status)
+
+    def _count(self) -> None:
+        self.seen += 1
+        if self.seen == self.at:
+            raise RunEnded("interrupted")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(scene: Scene, after: bool) -> None:
+    clean = scene.undisturbed()
+    changes = len(scene.server.changing_calls())
+    assert changes == 2
+    for n in range(1, changes + 1):
+        scene.fresh()
+        with pytest.raises(RunEnded):
+            scene.erase(journal=Interrupted(n, after))
+        if n < changes:
+            with pytest.raises(RunEnded):  # and the resumed run too, before its first change
+                scene.erase(resumed=True, journal=Interrupted(1, after=False))
+        before = len(scene.server.changing_calls())
+        scene.check_a_second_pass(clean)
+        assert len(scene.server.changing_calls()) - before == changes - n + (0 if after else 1)
+
+
+def test_an_interruption_during_the_last_reads_changes_nothing(scene: Scene) -> None:
+    clean = scene.undisturbed()
+    calls = len(scene.server.calls)
+    for n in range(calls - 5, calls):
+        scene.fresh()
+        scene.server.fail(Fault("reset_before", skip=n, times=-1))
+        scene.check(scene.erase())
+        scene.check_a_second_pass(clean)
