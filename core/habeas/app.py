@@ -77,7 +77,8 @@ def _refuse_loss(home: Home) -> None:
 @contextmanager
 def ledger_only(home: Home, clock: Clock) -> Iterator[Ledger]:
     """The ledger without anything else: for reading the log, which needs no configuration and no keys."""
-    home.require()
+    if not home.ledger.exists():
+        home.require()
     ledger = Ledger.open(home.ledger, clock.now)
     try:
         yield ledger
@@ -335,6 +336,10 @@ class App:
             self.locks.release(case_id)
             return replace(view, status=CaseStatus.INCOMPLETE)
         return view
+
+    def local_day(self, at: str) -> str:
+        """The day of an RFC 3339 instant at the controller's seat: ``2026-11-21``."""
+        return self.tools.local_date(datetime.fromisoformat(at)).isoformat()
 
     def case_json(self, view: CaseView) -> Json:
         """The contract's JSON of a case, with the ledger's present head."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import click
 
 from habeas.cases.batch import BatchFile, BatchRow, Checked, regime_checker
 from habeas.cli.context import Settings, confirm, json_option, not_empty, pass_settings, stop_on_signals, yes_option
-from habeas.errors import InputError, RefusedError
+from habeas.errors import InputError, RefusedError, StorageError
 from habeas.models import CaseType
 
 if TYPE_CHECKING:
@@ -55,13 +56,17 @@ def command(settings: Settings, file: Path, policy: str, skip_invalid: bool, yes
         invalid = _write_invalid(batch, file) if checked.bad else None
         if checked.rows == 0:
             raise InputError(f"{file} has no rows to work on")
-        app.policy_for(CaseType.ERASURE, app.config.controller.regime, policy)
+        for case_type, name in ((CaseType.ERASURE, policy), (CaseType.ACCESS, "")):
+            app.policy_for(case_type, app.config.controller.regime, name)
         if not confirm(f"Work on {checked.rows} requests? Erasures cannot be undone.", yes=yes):
             raise RefusedError("not confirmed; nothing was sent")
         control = RunControl(app.tools.clock)
-        name, opened = _interrupted(app, checked)
-        with stop_on_signals(control, output), app.run("batch", lambda _: None, control, name) as run:
-            _register(app, run, batch, checked, policy, opened)
+        with ExitStack() as stack:
+            stack.enter_context(stop_on_signals(control, output))
+            with _alone(app, checked):
+                name, opened = _interrupted(app, checked)
+                run = stack.enter_context(app.run("batch", lambda _: None, control, name))
+                _register(app, run, batch, checked, policy, opened)
             summary = {
                 "rows": checked.rows, "duplicates": checked.duplicates, "invalid": checked.bad,
                 "invalid_file": str(invalid) if invalid else None,
@@ -111,6 +116,18 @@ def _write_invalid(batch: BatchFile, file: Path) -> Path:
 
 
 # -- registering ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _alone(app: App, checked: Checked) -> Iterator[None]:
+    """Two processes that registered one file at once would each open a case for every row."""
+    mark = _mark(app, checked)
+    if not app.locks.take(mark):
+        raise StorageError("another process is registering this very file", advice="wait for it")
+    try:
+        yield
+    finally:
+        app.locks.release(mark)
 
 
 def _interrupted(app: App, checked: Checked) -> tuple[str, int]:

@@ -44,7 +44,14 @@ def list_cases(settings: Settings, status: tuple[str, ...], limit: int | None) -
             )  # fmt: skip
         else:
             rows = [
-                [v.case_id, str(v.type), str(v.status), v.received_at[:10], v.due_at[:10], _counts(v.outcomes)]
+                [
+                    v.case_id,
+                    str(v.type),
+                    str(v.status),
+                    app.local_day(v.received_at),
+                    app.local_day(v.due_at),
+                    _counts(v.outcomes),
+                ]
                 for v in wanted
             ]
             output.table(["case", "type", "status", "received", "due", "outcomes"], rows, "Cases")
@@ -76,8 +83,9 @@ def show_case(settings: Settings, case_id: str) -> int:
             head = app.tools.ledger.head()
             output.case(view)
             output.notices(record.notices)
+            received, due = app.local_day(view.received_at), app.local_day(view.due_at)
             output.show(
-                f"{view.type} under {view.regime}, received {view.received_at}, due {view.due_at}"
+                f"{view.type} under {view.regime}, received {received}, due {due}"
                 + (f", policy {view.policy}" if view.policy else "")
             )
             if record.reference:

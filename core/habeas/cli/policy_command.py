@@ -45,9 +45,13 @@ def list_policies(settings: Settings) -> int:
     if settings.as_json:
         output.json({"policies": [_summary(policy) for policy in policies]})
     else:
-        rows = [[p.name, str(p.version), p.type, p.regime, escape(p.description)] for p in policies]
+        rows = [[p.name, str(p.version), p.type, p.regime, escape(_first_sentence(p.description))] for p in policies]
         output.table(["policy", "version", "for", "regime", "what it does"], rows)
     return 0
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".") + "."
 
 
 def _summary(policy: Policy) -> dict[str, object]:

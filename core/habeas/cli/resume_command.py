@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from habeas.cli.context import Settings, json_option, pass_settings, stop_on_signals
 
+if TYPE_CHECKING:
+    from habeas.app import App
+
 __all__ = ["command"]
+
+
+def _half_registered(app: App) -> list[str]:
+    """Batches of which only a part is in the register: the rest is in their file, and nowhere else."""
+    runs: dict[str, None] = {}
+    for entry in app.tools.ledger.entries(types=["batch.started", "batch.registered"]):
+        if entry.type == "batch.started":
+            runs[entry.run_id] = None
+        else:
+            runs.pop(entry.run_id, None)
+    return list(runs)
 
 
 @click.command("resume", epilog="Examples: habeas resume  ·  habeas resume c-01J… --json")
@@ -29,5 +45,9 @@ def command(settings: Settings, case_ids: tuple[str, ...]) -> int:
         control = RunControl(app.tools.clock)
         if not names:
             output.say("Nothing is unfinished.")
+        for run_id in _half_registered(app):
+            output.say(
+                f"Run {run_id} was interrupted while it registered a file: run `habeas batch` on the file again."
+            )
         with stop_on_signals(control, output), app.run("resume", lambda _: None, control) as run:
             return work_through(app, run, names, output, total=len(names), summary={})

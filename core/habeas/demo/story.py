@@ -87,7 +87,10 @@ def tell(place: Path, count: int, output: Output) -> int:
         story = Story(place, world, output)
         output.show(f"Three sandbox vendors on this machine hold data about {count} made-up people.", "bold")
         for chapter in (_set_up, _look, _hand_over, _plan, _erase, _ambiguous, _shared_card, _hold, _outage, _prove):
-            chapter(story)
+            try:
+                chapter(story)
+            except (KeyError, TypeError, IndexError):
+                story.check(story.steps[-1], "the command answered as it should", False)
     held = all(step.held for step in story.steps)
     _end(story, held, time.monotonic() - started)
     return 0 if held else 1

@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 from habeas.cases.view import WHOLE, CaseView
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
 from habeas.engine.links import Link
-from habeas.engine.plan import Notice
+from habeas.engine.plan import Notice, reason_of
 from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, write_rows
 from habeas.home import private_folder
-from habeas.models import CaseStatus, Export, Inventory, PluginInfo, Result
+from habeas.models import CaseStatus, Export, Gap, Inventory, PluginInfo, Result
 from habeas_audit import Draft
+from habeas_policies import Facts
 
 if TYPE_CHECKING:
     from habeas.reports.package import Source
@@ -50,7 +51,7 @@ class AccessPass:
             inventory = self._tools.registry.inventory(link.info.name, connection, request.subject)
             self._run.emit(ConnectionSearched(self.case_id, link.name, sum(r.count for r in inventory.records)))
             export = self._tools.registry.export(link.info.name, connection, request.subject, inventory)
-            return Fetched(inventory, export)
+            return self._withheld(link, view, Fetched(inventory, export))
 
         results = side_by_side(links, fetch, self._run.control)
         standing = _standing_gaps(links, results)
@@ -61,6 +62,24 @@ class AccessPass:
             counts = write_rows(self._tools, self._run, view, link.name, link.info.name, rows)
             self._run.emit(ConnectionFinished(self.case_id, link.name, counts))
         return conclude(self._tools, self._run, self.case_id)
+
+    def _withheld(self, link: Link, view: CaseView, fetched: Fetched) -> Fetched:
+        """Without the kinds that the policy hands to a person first: those become gaps that say what to look at."""
+        policy = self._tools.policy(view.policy)
+        received = self._tools.local_date(datetime.fromisoformat(view.received_at))
+        today = self._tools.local_date(self._tools.clock.now())
+        gaps = list(fetched.export.gaps)
+        kept = fetched
+        for kind, count in counted(fetched.inventory).items():
+            facts = Facts(link.name, link.info.name, kind, link.info.kind(kind).categories, received)
+            ruling = policy.evaluate(facts, today)
+            if ruling.action == "manual":
+                gaps.append(Gap(kind, Result.MANUAL, reason_of(ruling), count))
+                kept = Fetched(
+                    replace(kept.inventory, records=tuple(r for r in kept.inventory.records if r.kind != kind)),
+                    replace(kept.export, documents=tuple(d for d in kept.export.documents if d.record != kind)),
+                )
+        return Fetched(kept.inventory, replace(kept.export, gaps=tuple(gaps)))
 
     def _write_package(
         self, view: CaseView, links: Sequence[Link], results: Sequence[Fetched | ConnectionTrouble]

@@ -11,7 +11,7 @@ from dateutil.relativedelta import relativedelta
 from habeas.models import Action, Gap, Inventory, Json, PlanItem, PluginInfo, Record, Result
 from habeas_policies import Decision, Facts, Policy
 
-__all__ = ["ConnectionPlan", "Notice", "Plan", "notices_for", "plan_connection"]
+__all__ = ["ConnectionPlan", "Notice", "Plan", "notices_for", "plan_connection", "reason_of"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def plan_connection(
                 index,
                 record,
                 Action(ruling.action),
-                reason=_reason(ruling),
+                reason=reason_of(ruling),
                 legal_basis=ruling.legal_basis,
                 until="" if ruling.until is None else ruling.until.isoformat(),
             )
@@ -109,7 +109,7 @@ def plan_connection(
     )
 
 
-def _reason(ruling: Decision) -> str:
+def reason_of(ruling: Decision) -> str:
     """Why, on which law, and what a person must do about it."""
     parts = (ruling.reason, ruling.legal_source, ruling.instructions)
     return "; ".join(part.strip().rstrip(".") for part in parts if part.strip())

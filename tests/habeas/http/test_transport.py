@@ -15,7 +15,7 @@ import traceback
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ class WildServer:
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self._script, self._tls = script, tls
         self.requests: list[bytes] = []
-        self.connections = 0
+        self._open: list[socket.socket] = []
         self.ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -70,8 +70,15 @@ class WildServer:
         # A listener that is only closed would leave its accept() waiting.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(timeout=5)
+
+    @property
+    def connections(self) -> int:
+        return len(self._open)
 
     def _accept(self) -> None:
         while True:
@@ -79,7 +86,7 @@ class WildServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            self.connections += 1
+            self._open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             thread.start()
             self._threads.append(thread)
