@@ -76,7 +76,7 @@ class Fault:
 
     ``status`` answers ``reply`` without acting; ``lie`` answers ``reply`` (default 204) without acting;
     ``replace`` acts, then answers ``reply``; ``reset_*`` drops the connection; ``hang_*`` keeps it silent until
-    the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a time.
+    the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a time (the rest at once when released).
     """
 
     kind: FaultKind
@@ -277,10 +277,11 @@ class SandboxServer:
         return None
 
     def drip(self, write: Callable[[bytes], None], body: bytes) -> None:
-        """Sends a body one byte every 50 ms, until released."""
+        """Sends a body one byte every 50 ms, and once released the rest of it."""
         for n in range(len(body)):
             write(body[n : n + 1])
             if self._released.wait(timeout=0.05):
+                write(body[n + 1 :])
                 return
 
 
@@ -293,10 +294,12 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length) if length else b""
-            path, _, query = self.path.partition("?")
+            # Not self.path: the standard library drops slashes from its beginning.
+            target = self.requestline.split()[1]
+            path, _, query = target.partition("?")
             call = Call(
                 method=self.command,
-                target=self.path,
+                target=target,
                 path=path,
                 query=tuple(parse_qsl(query, keep_blank_values=True)),
                 headers={k.lower(): v for k, v in self.headers.items()},

@@ -163,11 +163,22 @@ def shop(_shop: Shop) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def own_shop(tmp_path: Path) -> Iterator[Shop]:
-    """A shop that a test may ruin."""
-    shop = open_shop(tmp_path, 12)
-    yield shop
-    shop.world.stop()
+def make_shop(tmp_path: Path) -> Iterator[Callable[[int], Shop]]:
+    """Opens a shop of its own, with so many people, for a test that may ruin it."""
+    with contextlib.ExitStack() as stack:
+
+        def make(people: int) -> Shop:
+            shop = open_shop(tmp_path, people)
+            stack.callback(shop.world.stop)
+            return shop
+
+        yield make
+
+
+@pytest.fixture
+def own_shop(make_shop: Callable[[int], Shop]) -> Shop:
+    """A small shop that a test may ruin."""
+    return make_shop(12)
 
 
 @pytest.fixture
