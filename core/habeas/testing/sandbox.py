@@ -76,7 +76,8 @@ class Fault:
 
     ``status`` answers ``reply`` without acting; ``lie`` answers ``reply`` (default 204) without acting;
     ``replace`` acts, then answers ``reply``; ``reset_*`` drops the connection; ``hang_*`` keeps it silent until
-    the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a time (the rest at once when released).
+    the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a time, and the
+    rest at once when released.
     """
 
     kind: FaultKind

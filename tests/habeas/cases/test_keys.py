@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from habeas.cases.keys import KeyStore
+from habeas.cases.files import open_database
+from habeas.cases.keys import _APPLICATION_ID, KeyStore
 from habeas.errors import StorageError
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -144,6 +146,24 @@ def test_threads_agree_about_pseudonyms_and_lose_no_key(keys: KeyStore) -> None:
         results = list(pool.map(work, range(8)))
     assert len({tuple(names) for names, _ in results}) == 1
     assert all(keys.case_key(case) == key for _, made in results for case, key in made.items())
+
+
+def test_whoever_is_second_to_make_a_quarters_key_takes_the_firsts(keys: KeyStore, tmp_path: Path) -> None:
+    """Both have looked, neither has found one, and both are about to write."""
+    about_to_write = threading.Semaphore(0)
+
+    def open_watched() -> KeyStore:
+        connection = open_database(tmp_path / "keys.db", _APPLICATION_ID, "key store")
+        connection.set_trace_callback(lambda sql: about_to_write.release() if sql.startswith("INSERT") else None)
+        return KeyStore(connection)
+
+    with closing(open_watched()) as one, closing(open_watched()) as other, ThreadPoolExecutor(2) as pool:
+        with closing(sqlite3.connect(tmp_path / "keys.db")) as blocker:
+            blocker.execute("BEGIN IMMEDIATE")
+            futures = [pool.submit(store.pseudonym, "email", "ada@x.org", OCTOBER) for store in (one, other)]
+            assert all(about_to_write.acquire(timeout=5) for _ in futures)
+        names = {future.result() for future in futures}
+    assert names == {keys.pseudonym("email", "ada@x.org", OCTOBER)}
 
 
 TWO_PROCESSES = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from collections.abc import Callable
@@ -100,3 +101,15 @@ def test_the_file_is_private_and_stays_empty(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         CaseLocks(tmp_path / "none" / "locks")
+
+
+def test_a_system_without_locks_is_not_taken_for_a_case_that_is_taken(tmp_path: Path) -> None:
+    with closing(CaseLocks(tmp_path / "locks")) as locks:
+        number = locks._descriptor
+        os.close(number)
+        with pytest.raises(StorageError, match="cannot be used"):
+            locks.take("c-1")
+        spare = os.open(os.devnull, os.O_RDWR)
+        os.dup2(spare, number)
+        if spare != number:
+            os.close(spare)

@@ -1,0 +1,396 @@
+"""A person who can be recognised goes through everything; afterwards every byte that is left is searched for them.
+
+Only the package that is handed over, and what `--show-ids` prints, may say who it was: not the home's files, not stdout
+or stderr, not a log line at any level, not a temporary file, not the list of processes; not even as a plain hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, quote_plus
+
+import pluggy
+import pytest
+
+from habeas import hookspecs
+from habeas.app import App, create_home
+from habeas.cli import cli
+from habeas.cli.border import run_guarded
+from habeas.clock import SystemClock
+from habeas.demo.world import World
+from habeas.home import Home
+from habeas.registry import Registry
+from habeas.testing.clock import SkippingClock
+from habeas.testing.people import Person, seeded_people
+from habeas.testing.sandbox import Fault, Reply, SandboxServer
+
+CANARIES = 4
+REFERENCE = "Ticket-of-Kanarienvogel-77"
+
+
+def canary(n: int, template: Person) -> Person:
+    """Somebody whose every value can be recognised."""
+    return replace(
+        template,
+        customer_id=f"KND+zq7x/{n}4711",
+        email=f"Zilpzalp{n}.Kanarienvogel@Voliere-{n}.example",
+        phone=f"+4915577{n}88{n}9123",
+        first_name=f"Zilpzalpine{n}",
+        last_name=f"Kanarienvögel{n}",
+        street=f"Volierenstraße {n}4711",
+        city=f"Vogelsdörfchen{n}",
+        postal_code=f"{n}9Z4711",
+        birthdate=f"190{n}-02-03",
+        card=f"411111{n}477112233",
+        orders=2,
+    )
+
+
+# -- searching --------------------------------------------------------------------------------------------------------
+
+
+def forms(value: str) -> Iterator[tuple[str, bytes, bool]]:
+    """How a value could stand somewhere without being seen at once, and whether capitals matter then."""
+    raw = value.encode()
+    yield "as it is", raw, False
+    yield "percent-encoded", quote(value, safe="").encode(), False
+    yield "as a form field", quote_plus(value).encode(), False
+    yield "escaped in JSON", json.dumps(value)[1:-1].encode(), False
+    yield "in UTF-16", value.encode("utf-16-le"), False
+    yield "in hex", raw.hex().encode(), False
+    for spelling in {raw, value.lower().encode()}:
+        for name in ("md5", "sha1", "sha256"):
+            digest = hashlib.new(name, spelling, usedforsecurity=False)
+            yield f"as {name} in hex", digest.hexdigest().encode(), False
+            yield f"as {name}", digest.digest(), True
+            yield f"as {name} in base64", base64.b64encode(digest.digest()).rstrip(b"="), True
+        for shift in range(3):
+            inner = base64.b64encode(b"\0" * shift + spelling)[(shift * 8 + 5) // 6 : len(spelling) * 8 // 6]
+            yield "in base64", inner, True
+            yield "in base64 for URLs", inner.replace(b"+", b"-").replace(b"/", b"_"), True
+
+
+Needles = dict[tuple[bytes, bool], str]
+
+
+def needles_for(values: dict[str, str]) -> Needles:
+    """Every form of every value that is long enough to be no accident."""
+    return {
+        (form if exact else form.lower(), exact): f"{what}, {how}"
+        for what, value in values.items()
+        for how, form, exact in forms(value)
+        if len(form) >= 8
+    }
+
+
+def leaks(haystack: bytes, needles: Needles) -> list[str]:
+    """What of whom is in there, and how."""
+    lowered = haystack.lower()
+    return [what for (needle, exact), what in needles.items() if needle in (haystack if exact else lowered)]
+
+
+def test_the_search_finds_every_form() -> None:
+    """A search that finds nothing proves nothing."""
+    value = "Ada.Canary+1@example.org"
+    found = needles_for({"email": value})
+    for text in (
+        value, value.lower(), quote(value, safe=""), quote(value.lower(), safe="").lower(), value.encode().hex(),
+        hashlib.sha256(value.lower().encode()).hexdigest(), hashlib.md5(value.encode()).hexdigest().upper(),  # noqa: S324
+        base64.b64encode(b"x" + value.encode()).decode(), base64.urlsafe_b64encode(f"id={value};".encode()).decode(),
+    ):  # fmt: skip
+        assert leaks(f"before {text} after".encode(), found), text
+    assert leaks(b"before " + hashlib.sha1(value.encode()).digest() + b" after", found)  # noqa: S324
+    assert leaks(b"nothing of the sort", found) == []
+
+
+# -- the shop ---------------------------------------------------------------------------------------------------------
+
+
+class Aviary:
+    """A shop with recognisable people among others, and all that its commands have said."""
+
+    def __init__(self, folder: Path) -> None:
+        registry = Registry.load()
+        names = [name for name in registry.infos if registry.implements(name, "sandbox")]
+        others = seeded_people(12, names)
+        self.canaries = tuple(canary(n, others[0]) for n in range(1, CANARIES + 1))
+        apps = {name: registry.sandbox(name) for name in names}
+        people = (*others, *self.canaries)
+        tokens = {name: dict(app.seed(people)) for name, app in apps.items()}
+        self.world = World(registry, {n: SandboxServer(app).start() for n, app in apps.items()}, people, tokens)
+        self.config = self.world.write_setup(folder)
+        self.home = Home(folder / "home")
+        create_home(self.home, SystemClock())
+        self.folder = folder
+        self.stdout, self.stderr = io.StringIO(), io.StringIO()
+        self.ids: dict[str, str] = {}
+
+    @property
+    def head(self) -> list[str]:
+        return ["--home", str(self.home.path), "--config", str(self.config)]
+
+    def run(self, *arguments: str, stdin: str = "", quiet: bool = False) -> tuple[int, str]:
+        """Runs a command; what it says is kept, except where ``quiet``: then it may say who it was."""
+        out, err = io.StringIO(), io.StringIO() if quiet else self.stderr
+        before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = run_guarded(cli, [*self.head, *arguments])
+        finally:
+            sys.stdin = before
+        if not quiet:
+            self.stdout.write(out.getvalue())
+        return code, out.getvalue()
+
+    def note_ids(self) -> None:
+        """The vendors' own ids of all canaries: personal data as well."""
+        for n, person in enumerate(self.canaries):
+            _, text = self.run("--json", "inventory", f"customer_id={person.customer_id}", "--show-ids", quiet=True)
+            for part in json.loads(text)["connections"]:
+                for record in part["records"]:
+                    own = [i for i in record["ids"] if len(i) > 9]
+                    self.ids |= {f"{part['connection']} {record['record']} {n}.{k}": i for k, i in enumerate(own)}
+
+    def values(self) -> dict[str, str]:
+        """Everything that may be found nowhere."""
+        found = dict(self.ids)
+        for n, person in enumerate(self.canaries):
+            fields = ("customer_id", "email", "phone", "first_name", "last_name", "street", "city", "birthdate", "card")
+            found |= {f"{field} {n}": getattr(person, field) for field in fields}
+            found[f"local part {n}"] = person.email.partition("@")[0]
+        return found
+
+    def files(self) -> Iterator[Path]:
+        """All of the home but the packages."""
+        return (p for p in self.home.path.rglob("*") if p.is_file() and self.home.packages not in p.parents)
+
+
+@pytest.fixture
+def aviary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aviary]:
+    """Waiting takes no time in it."""
+    monkeypatch.setattr("habeas.app.SystemClock", lambda: SkippingClock(datetime.now(UTC)))
+    opened = Aviary(tmp_path / "shop")
+    yield opened
+    opened.world.stop()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Every log line that gets out when everything is logged, as the most talkative formatter would write it."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s %(exc_info)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The machine's folder for temporary files."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+# -- what happens to the canaries -------------------------------------------------------------------------------------
+
+
+def talkative_faults(person: Person, token: str) -> list[Fault]:
+    """Vendors that repeat, in every place an answer has, whom they were asked about."""
+    said = f"Cannot find customer with id {person.customer_id} ({person.email}, {token})"
+    body = {"code": 404, "key": person.email, "message": said, "details": said, "errors": [{"message": said}]}
+    return [
+        Fault("status", times=-1, reply=Reply(500, body)),
+        Fault("status", times=-1, reply=Reply(401, body, {"WWW-Authenticate": quote(said)})),
+        Fault("status", times=-1, reply=Reply(400, body)),
+        Fault("status", times=-1, reply=Reply(404, body)),
+        Fault("status", times=-1, reply=Reply(429, body, {"Retry-After": quote(person.email)})),
+        Fault("status", times=-1, reply=Reply(302, body, {"Location": f"http://127.0.0.1:9/{quote(person.email)}"})),
+        Fault("replace", times=-1, reply=Reply(200, body=said.encode())),
+        Fault("replace", times=-1, reply=Reply(200, {said: said, "data": [said], "total": said, "id": said})),
+        Fault("replace", times=-1, reply=Reply(200, body=f'{{"{said}": 1, "{said}": 2}}'.encode())),
+        Fault("reset_after", times=-1),
+    ]
+
+
+def ordinary_life(aviary: Aviary) -> None:
+    """Every command that may meet a person, without trouble."""
+    one, two = aviary.canaries[0], aviary.canaries[1]
+    who = f"customer_id={one.customer_id}"
+    aviary.run("inventory", who)
+    aviary.run("--json", "inventory", one.email)
+    aviary.run("access", who, "--reference", REFERENCE)
+    aviary.run("--json", "access", "--subject-from", "-", stdin=f"{one.email}\nphone={one.phone}\n")
+    aviary.run("erase", who, "--dry-run")
+    aviary.run("--json", "erase", one.email, "--dry-run")
+    aviary.run("erase", who, "--policy", "gdpr-erasure-hold-payments", "--yes")
+    code, _ = aviary.run("--json", "erase", "--subject-from", "-", "--yes", stdin=f"{who}\n")
+    assert code in (0, 3)
+    batch = aviary.folder / "batch.csv"
+    batch.write_text(
+        "type,customer_id,email,reference\n"
+        f'access,"{two.customer_id}",,{REFERENCE}\nerasure,"{two.customer_id}",,{REFERENCE}\n'
+        f'inventory,,{two.email.upper()},\nnonsense,"{two.customer_id}",{two.email},\n'
+        f"erasure,,{two.email} {two.phone},\nerasure,..,{two.email},\n"
+    )
+    aviary.run("batch", str(batch), "--yes")
+    code, _ = aviary.run("batch", str(batch), "--yes", "--skip-invalid", "--json")
+    assert code in (0, 3)
+    for command in (["case", "list"], ["audit", "log"], ["audit", "verify"], ["doctor"], ["resume"]):
+        aviary.run(*command)
+        aviary.run(*command, "--json")
+
+
+def wrong_usage(aviary: Aviary) -> None:
+    """Values in places where they do not belong."""
+    person = aviary.canaries[3]
+    other = aviary.world.people[4].email
+    for value in (person.email, f"email={person.email}", f"customer_id={person.customer_id}"):
+        for arguments in (
+            [value], ["erase", value, "--nonsense"], ["erase", f"x{value}", "--yes"], ["case", "show", value],
+            ["case", "show", "x", value], ["resume", value], ["inventory", f"name={value}"],
+            ["erase", value, "--dry-run", "--policy", value], ["erase", value, "--dry-run", "--regime", value],
+            ["erase", value, "--max-wait", value], ["policy", "show", value], ["audit", "log", "--limit", value],
+            ["erase", value, f"phone={value}", "--yes"], ["erase", value, f"email={other}", "--yes"],
+        ):  # fmt: skip
+            aviary.run(*arguments)
+
+
+def vendors_in_trouble(aviary: Aviary) -> None:
+    """Each talkative fault at each vendor, for reads, changes and resumes."""
+    person = aviary.canaries[2]
+    who = f"customer_id={person.customer_id}"
+    token = next(iter(aviary.ids.values()))
+    for n, fault in enumerate(talkative_faults(person, token)):
+        for server in aviary.world.servers.values():
+            server.faults[:] = [replace(fault, skip=n % 3)]
+        aviary.run("inventory" if n % 2 else "access", who)
+        for server in aviary.world.servers.values():
+            methods = ("DELETE", "POST", "PUT")
+            server.faults[:] = [replace(fault, method=method) for method in methods]
+        aviary.run("--json", "erase", who, "--yes")
+    for server in aviary.world.servers.values():
+        server.faults.clear()
+        server.down = True
+    aviary.run("--json", "erase", who, "--yes")
+    for server in aviary.world.servers.values():
+        server.down = False
+    aviary.run("resume", "--json")
+    aviary.run("resume")
+
+
+class Indiscreet:
+    """A plugin whose exceptions say whom they were about."""
+
+    @staticmethod
+    @hookspecs.hookimpl(wrapper=True)
+    def inventory(subject: Any) -> Any:
+        yield
+        raise RuntimeError(f"no such customer: {subject.identifiers}, {[i.value for i in subject.identifiers]}")
+
+
+def faults_of_our_own(aviary: Aviary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that raises with the person's name in it, and a bug that does."""
+    person = aviary.canaries[3]
+    who = f"customer_id={person.customer_id}"
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for entry in entry_points(group=hookspecs.PROJECT):
+        manager.register(entry.load(), name=entry.name)
+    manager.register(Indiscreet(), name="indiscreet")
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "load", classmethod(lambda _: Registry.checked(manager)))
+        for command in (["inventory", who], ["erase", who, "--yes"], ["access", who, "--json"]):
+            code, _ = aviary.run(*command)
+            assert code == 1
+
+    def bug(*_: object, **__: object) -> NoReturn:
+        raise KeyError(person.email, person.customer_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(App, "resolve", bug)
+        assert aviary.run("erase", who, "--yes")[0] == 1
+        assert aviary.run("erase", who, "--yes", "--json")[0] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(App, "work_on", bug)
+        assert aviary.run("access", who)[0] == 1
+        assert aviary.run("resume", "--json")[0] == 1
+    aviary.run("resume")
+
+
+def test_nothing_but_the_package_says_who_it_was(
+    aviary: Aviary, log: io.StringIO, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through searches, packages, erasures, batches, wrong usage, and every way a vendor or a plugin can talk."""
+    aviary.note_ids()
+    log.truncate(0)
+    ordinary_life(aviary)
+    wrong_usage(aviary)
+    vendors_in_trouble(aviary)
+    faults_of_our_own(aviary, monkeypatch)
+    needles = needles_for(aviary.values())
+    private = needles_for({"reference": REFERENCE})
+    found = {
+        str(path.relative_to(aviary.home.path)): leaks(path.read_bytes(), needles | private) for path in aviary.files()
+    }
+    found["stdout"] = leaks(aviary.stdout.getvalue().encode(), needles)
+    found["stderr"] = leaks(aviary.stderr.getvalue().encode(), needles | private)
+    found["log"] = leaks(log.getvalue().encode(), needles | private)
+    found |= {f"scratch/{path.name}": ["left behind"] for path in scratch.rglob("*")}
+    assert {where: what for where, what in found.items() if what} == {}
+    assert {"audit.db", "vault.db", "keys.db"} <= set(found)
+    assert "Traceback" not in aviary.stderr.getvalue()
+    packages = list(aviary.home.packages.glob("*.zip"))
+    assert packages
+    with zipfile.ZipFile(packages[0]) as archive:
+        assert leaks(archive.read("data.json"), needles), "the search would have found it"
+
+
+def test_a_person_given_on_stdin_is_not_in_the_list_of_processes(aviary: Aviary) -> None:
+    """`--subject-from -`: seen from outside while the program runs."""
+    person = aviary.canaries[0]
+    program = Path(sys.executable).with_name("habeas")
+    child = subprocess.Popen(
+        [program, *aviary.head, "erase", "--subject-from", "-", "--yes", "--json"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    seen: list[str] = []
+    for server in aviary.world.servers.values():
+        respond = server.respond
+
+        def watched(call: Any, respond: Any = respond) -> Any:
+            if not seen:
+                listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True)
+                seen.append(listed.stdout)
+            return respond(call)
+
+        server.respond = watched  # type: ignore[method-assign] # somebody looks while it works
+    stdout, stderr = child.communicate(f"customer_id={person.customer_id}\n", timeout=60)
+    assert child.returncode in (0, 3), stderr
+    assert aviary.world.held(person) == {}
+    needles = needles_for(aviary.values())
+    assert all("--subject-from -" in listed for listed in seen)
+    assert leaks("".join(seen).encode(), needles) == []
+    assert leaks((stdout + stderr).encode(), needles) == []
