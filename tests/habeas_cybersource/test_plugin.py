@@ -281,14 +281,14 @@ def test_a_token_that_is_not_there_is_nothing_held(world: World, deleted: bool, 
     assert found == Inventory((), (), f"{CUSTOMER} -> {status}")
 
 
-@pytest.mark.parametrize("token", ["", ".", "..", "\u2025", "a\x00b"])
+@pytest.mark.parametrize("token", ["", ".", "..", "../x", "\u2025", "a\x00b"])
 def test_a_token_that_cannot_be_a_path_segment_is_not_sent(world: World, token: str) -> None:
     with pytest.raises(NotSent):
         plugin.inventory(world.connection(), Subject((Identifier("cybersource", token),)))
     assert world.server.calls == []
 
 
-@pytest.mark.parametrize("token", ["a/b", "a b", "a?b=c", "ö", "%2e%2e", "token;v=1", "a#b", "../x"])
+@pytest.mark.parametrize("token", ["a/b", "a b", "a?b=c", "ö", "%2e%2e", "token;v=1", "a#b"])
 def test_a_strange_token_stays_one_path_segment(world: World, token: str) -> None:
     world.app.vault.add_customer({"id": "PLAIN"})
     customer = world.app.vault.customers["PLAIN"]

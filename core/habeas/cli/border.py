@@ -46,6 +46,7 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
     rest = "{"
     error: BaseException
     try:
+        _refuse_bytes(arguments)
         code = command.main(args=arguments, prog_name="habeas", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -68,6 +69,12 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
     if "--json" in arguments:
         print(f'{rest}"error": {json.dumps({"message": line, "exit_code": code})}}}')  # noqa: T201
     return code
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    """Bytes that are no UTF-8 arrive as lone surrogates, which no database, ledger or JSON document can hold."""
+    if any("\ud800" <= character <= "\udfff" for argument in arguments for character in argument):
+        raise click.UsageError("an argument is not UTF-8 text")
 
 
 def _told(error: BaseException, arguments: list[str]) -> tuple[str, int]:

@@ -4,52 +4,73 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 __all__ = ["Crew"]
 
 T = TypeVar("T")
 
+_Deliver = Callable[[], None]
+
 
 class Crew:
-    """At most ``size`` daemon threads, started as they are needed."""
+    """At most ``size`` daemon threads, started as they are needed. They end once nobody holds the crew any more."""
 
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._board = _Board()
         self._threads = 0
-        self._idle = 0
+        weakref.finalize(self, self._board.dismiss, size).atexit = False
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """Runs ``task`` on a thread of the crew; its result or exception is in the future."""
         future: Future[T] = Future()
 
-        def run() -> None:
+        def run() -> _Deliver:
             if not future.set_running_or_notify_cancel():
-                return
+                return lambda: None
             try:
-                result = task()
+                return partial(future.set_result, task())
             except BaseException as error:  # noqa: BLE001 - the future carries it to whoever waits
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+                return partial(future.set_exception, error)
 
-        with self._lock:
-            start = self._idle == 0 and self._threads < self._size
+        with self._board.lock:
+            start = self._board.idle == 0 and self._threads < self._size
             self._threads += start
             if not start:
-                self._idle = max(0, self._idle - 1)
-        self._tasks.put(run)
+                self._board.idle = max(0, self._board.idle - 1)
+        self._board.tasks.put(run)
         if start:
-            threading.Thread(target=self._work, name=self._name, daemon=True).start()
+            threading.Thread(target=self._board.work, name=self._name, daemon=True).start()
         return future
 
-    def _work(self) -> None:
-        while True:
-            self._tasks.get()()
-            with self._lock:
-                self._idle += 1
+
+class _Board:
+    """What the threads know of their crew: not the crew itself, which can so be let go while they wait."""
+
+    def __init__(self) -> None:
+        self.tasks: queue.SimpleQueue[Callable[[], _Deliver] | None] = queue.SimpleQueue()
+        """None: one thread may go home."""
+        self.lock = threading.Lock()
+        self.idle = 0
+
+    def dismiss(self, size: int) -> None:
+        """Sends all threads home. May be called by the garbage collector at any moment, so it takes no lock."""
+        for _ in range(size):
+            self.tasks.put(None)
+
+    def work(self) -> None:
+        """What each thread does."""
+        while (task := self.tasks.get()) is not None:
+            deliver = task()
+            with self.lock:
+                # Before the result is told, so that whoever waited for it finds this thread free.
+                self.idle += 1
+            deliver()
+            # A task holds what it worked with, perhaps the crew: not longer than it takes.
+            del task, deliver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from habeas.clock import Clock
@@ -32,7 +33,9 @@ class Link:
         self, name: str, info: PluginInfo, settings: Mapping[str, Json], base_url: str, limits: Limits,
         registry: Registry, clock: Clock,
     ) -> None:  # fmt: skip
-        self.name, self.info, self.settings, self.limits = name, info, settings, limits
+        self.name, self.info, self.limits = name, info, limits
+        # Hooks see it from many threads: nobody may change it for the others.
+        self.settings = MappingProxyType(dict(settings))
         self.base_url = base_url
         self._clock = clock
         self._transport = Transport(base_url, limits, clock)

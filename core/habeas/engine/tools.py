@@ -94,7 +94,8 @@ def side_by_side(links: Iterable[Link], task: Callable[[Link], T], control: RunC
 def _result(future: concurrent.futures.Future[T | ConnectionTrouble], control: RunControl) -> T | ConnectionTrouble:
     remaining = control.remaining()
     try:
-        return future.result(None if remaining == float("inf") else max(0.0, remaining) + _GRACE_SECONDS)
+        # Counted from the run's end, not from now: several that hang share one grace.
+        return future.result(None if remaining == float("inf") else max(0.0, remaining + _GRACE_SECONDS))
     except concurrent.futures.TimeoutError:
         control.stop()
         return ConnectionTrouble(Result.UNKNOWN, "it did not come back in time; go on with `habeas resume`")

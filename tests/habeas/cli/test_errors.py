@@ -141,7 +141,7 @@ def test_a_hostile_identifier_is_searched_as_it_is_or_refused(kind: str, shop: S
 
 def test_hostile_text_in_any_other_place_is_refused_or_kept_as_text(shop: Shop, tmp_path: Path) -> None:
     """As a policy, a regime, a case, a connection's id: an answer of the contract, one line, no fault."""
-    for value in (*HOSTILE[:40:3], "a\ud800b", "\x1b[2J", "x" * 5000, "a\nb"):
+    for value in (*HOSTILE[:40:5], "a\udcffb", "\x1b[2J", "x" * 5000, "a\nb"):
         for arguments in (
             ["erase", "customer_id=none", "--dry-run", "--policy", value],
             ["erase", "customer_id=none", "--dry-run", "--regime", value],
@@ -173,10 +173,10 @@ def test_a_reference_comes_back_as_it_was_given_and_steers_no_terminal(shop: Sho
 def test_a_reference_that_is_no_text_is_refused(shop: Shop) -> None:
     """Bytes of the command line that are no UTF-8 arrive as lone surrogates."""
     calls = shop.calls
-    for arguments in (["--reference", "\udcff"], ["--reference", "x" * 5000]):
-        ran = shop.run("erase", "customer_id=none-such", "--yes", *arguments)
+    for reference, expected in (("\udcff", "an argument is not UTF-8 text"), ("x" * 5000, "the reference is longer")):
+        ran = shop.run("erase", "customer_id=none-such", "--yes", "--reference", reference)
         assert (ran.code, shop.calls) == (2, calls)
-        assert "reference" in ran.error
+        assert expected in ran.error
 
 
 def test_an_ambiguous_email_is_refused_and_nothing_is_sent(shop: Shop) -> None:
@@ -337,14 +337,13 @@ CONFIGURATIONS: list[tuple[str, str, str]] = [
 def test_a_wrong_configuration_is_one_line_with_its_place(
     old: str, new: str, expected: str, shop: Shop, tmp_path: Path, bare: Callable[..., Ran]
 ) -> None:
-    """Exit 2 for every command that reads it; nothing sent."""
+    """Exit 2, nothing sent."""
     path = _change(shop, tmp_path, old, new)
     calls = shop.calls
-    for arguments in (["doctor"], ["inventory", "customer_id=C-100000"]):
-        ran = bare("--home", str(shop.home.path), "--config", str(path), *arguments)
-        assert (ran.code, ran.stdout) == (2, ""), ran.stderr
-        assert expected in ran.error
-        assert "hunter2" not in ran.error
+    ran = bare("--home", str(shop.home.path), "--config", str(path), "inventory", "customer_id=C-100000")
+    assert (ran.code, ran.stdout) == (2, ""), ran.stderr
+    assert expected in ran.error
+    assert "hunter2" not in ran.error
     assert shop.calls == calls
 
 

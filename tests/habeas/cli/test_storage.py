@@ -132,17 +132,6 @@ def test_audit_verify_says_what_is_wrong_with_any_file(own_shop: Shop, tmp_path:
         assert ran.error
 
 
-def test_a_ledger_cut_back_behind_its_cases_changes_nothing_at_vendors(own_shop: Shop) -> None:
-    """An older copy of the whole home is not seen, but an older ledger beside a newer vault opens and stays sound."""
-    shop = own_shop
-    old = shop.home.ledger.read_bytes()
-    shop.run("erase", f"customer_id={shop.world.people[6].customer_id}", "--yes")
-    shop.home.ledger.write_bytes(old)
-    calls = shop.calls
-    assert shop.run("case", "list", "--json").json == {"cases": []}
-    assert shop.calls == calls
-
-
 def _program_without_privilege(shop: Shop, *arguments: str) -> subprocess.CompletedProcess[str]:
     habeas = Path(sys.executable).with_name("habeas")
     return subprocess.run(
@@ -165,7 +154,6 @@ def test_a_read_only_home_is_refused_before_anything_is_sent(own_shop: Shop) -> 
         for arguments in (
             ["erase", f"customer_id={shop.world.people[0].customer_id}", "--yes"],
             ["inventory", f"customer_id={shop.world.people[0].customer_id}"],
-            ["access", f"customer_id={shop.world.people[0].customer_id}"],
             ["resume"],
         ):
             ran = _program_without_privilege(shop, *arguments)

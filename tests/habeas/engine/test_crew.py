@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -80,14 +79,43 @@ def test_as_many_tasks_run_at_once_as_it_has_threads() -> None:
 
 def test_a_thread_that_is_free_is_used_before_another_is_started() -> None:
     crew, threads = crew_of(4)
-    names = set()
-    for _ in range(5):
-        names.add(crew.submit(threading.get_ident).result(5))
-        # The thread is free a moment after its result is there.
-        deadline = time.monotonic() + 5
-        while crew._idle == 0 and time.monotonic() < deadline:
-            threading.Event().wait(0.001)
-    assert len(names) == len(threads()) == 1
+    idents = {crew.submit(threading.get_ident).result(5) for _ in range(50)}
+    assert len(idents) == len(threads()) == 1
+
+
+def test_threads_end_and_close_their_connections_once_nobody_holds_the_crew() -> None:
+    crew, threads = crew_of(3)
+    together = threading.Barrier(3, timeout=5)
+    kept = threading.local()
+    closed: list[str] = []
+
+    class Connections:
+        def __del__(self) -> None:
+            closed.append("closed")
+
+    def work() -> None:
+        kept.connections = Connections()
+        together.wait()
+
+    for future in [crew.submit(work) for _ in range(3)]:
+        future.result(5)
+    started = threads()
+    assert (len(started), closed) == (3, [])
+    del crew
+    for thread in started:
+        thread.join(5)
+    assert (threads(), closed) == ([], ["closed"] * 3)
+
+
+def test_a_crew_that_was_let_go_finishes_what_it_was_given() -> None:
+    crew, threads = crew_of(1)
+    futures = [crew.submit(lambda number=number: number) for number in range(20)]  # type: ignore[misc]
+    started = threads()
+    del crew
+    assert [future.result(5) for future in futures] == list(range(20))
+    for thread in started:
+        thread.join(5)
+    assert threads() == []
 
 
 def test_a_task_taken_back_before_it_began_is_never_run() -> None:
