@@ -46,8 +46,6 @@ def command(settings: Settings, case_ids: tuple[str, ...]) -> int:
         if not names:
             output.say("Nothing is unfinished.")
         for run_id in _half_registered(app):
-            output.say(
-                f"Run {run_id} was cut off while it registered a file: run `habeas batch` on that file again."
-            )
+            output.say(f"Run {run_id} was cut off while it registered a file: run `habeas batch` on that file again.")
         with stop_on_signals(control, output), app.run("resume", lambda _: None, control) as run:
             return work_through(app, run, names, output, total=len(names), summary={})
