@@ -9,8 +9,10 @@ JSON object per line on stdout (``code``: exit code or -9, ``points``: how many 
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -20,20 +22,23 @@ from typing import Any
 
 def _load() -> None:
     """Everything a run needs, so that the children share it."""
-    import cryptography.hazmat.primitives.ciphers.aead
-    import jinja2
-    import jsonschema
-    import rich.progress
-
-    import habeas.app
-    import habeas.cli.batch_command
-    import habeas.cli.erase_command
-    import habeas.cli.resume_command
-    import habeas.reports.package
+    import habeas.cli
     from habeas.registry import Registry
 
-    del cryptography, jinja2, jsonschema, rich, habeas
-    Registry.load()
+    for name in ("cryptography.hazmat.primitives.ciphers.aead", "jsonschema", "rich.progress", "requests", "zoneinfo"):
+        importlib.import_module(name)
+    for command in habeas.cli.COMMANDS:
+        importlib.import_module(f"habeas.cli.{command}_command")
+    for package in (
+        "habeas.app",
+        "habeas.cli.many",
+        "habeas.engine.access",
+        *(f"habeas_{n}" for n in Registry.load().infos),
+    ):
+        module = importlib.import_module(package)
+        for part in pkgutil.iter_modules(getattr(module, "__path__", [])):
+            if part.name != "sandbox":
+                importlib.import_module(f"{package}.{part.name}")
 
 
 class _Points:
