@@ -14,7 +14,10 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-__all__ = ["open_session"]
+__all__ = ["HEADERS", "open_session"]
+
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "habeas"}
+"""On every request. `Connection` is left out: keeping it open is what HTTP/1.1 does."""
 
 # urllib3 logs whole URLs, some of them as warnings, which Python prints even where nobody has set up logging.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
@@ -35,7 +38,6 @@ def open_session(remaining: Callable[[], float]) -> requests.Session:
     session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "habeas"})
     for scheme in ("https://", "http://"):
         session.mount(scheme, _bounded_adapter(remaining))
     return session

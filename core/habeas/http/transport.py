@@ -6,19 +6,21 @@ import json
 import re
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
 from requests.auth import AuthBase
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
 
 from habeas.clock import Clock
 from habeas.errors import BadAnswer, NoAnswer, NotSent
 from habeas.http.decode import decode_json
 from habeas.http.paths import fill
-from habeas.http.session import open_session
+from habeas.http.session import HEADERS, open_session
 from habeas.models import Json, Limits
 
 __all__ = ["Answer", "Prepared", "Request", "Transport"]
@@ -92,6 +94,7 @@ class Transport:
     def __init__(self, base_url: str, limits: Limits, clock: Clock) -> None:
         self.base_url = base_url.rstrip("/")
         self.host = urlsplit(base_url).netloc.rpartition("@")[2]
+        self._folds = any(part in (".", "..") for part in urlsplit(base_url).path.split("/"))
         self.limits = limits
         self._clock = clock
         self._local = threading.local()
@@ -104,14 +107,24 @@ class Transport:
         return self.deliver(self.sign(self.prepare(request), auth), seconds=seconds)
 
     def prepare(self, request: Request) -> Prepared:
-        """Writes a request. Raises :class:`NotSent` where no attempt could ever send it, such as for a bad id."""
-        path = fill(request.template, request.ids)
+        """Writes a request. Raises :class:`NotSent` where no attempt could ever send it, such as for a bad id.
+
+        The parts are put together here, not by ``requests``: it would parse the URL and put it together anew, which may
+        change a path, and takes a fifth of a call's time.
+        """
+        if self._folds:
+            raise NotSent(f"{request.name}: the path would be changed on the way", advice="check base_url")
+        url = self.base_url + fill(request.template, request.ids)
+        http = requests.PreparedRequest()
+        http.method = request.method
+        http.hooks = default_hooks()
+        http.headers = CaseInsensitiveDict({**HEADERS, **request.headers})
         try:
-            http = self._session().prepare_request(self._written(request, self.base_url + path))
-        except (requests.RequestException, ValueError):
+            http.url = f"{url}?{urlencode(request.query)}" if request.query else url
+            http.body = _body(request, http.headers)
+        except (TypeError, ValueError):
             raise _unwritable(request) from None
-        if urlsplit(http.url or "").path != urlsplit(self.base_url).path + path:
-            raise NotSent(f"{request.name}: the path would be changed on the way", advice="check the identifier")
+        http.prepare_content_length(http.body)
         return Prepared(request, http)
 
     def sign(self, prepared: Prepared, auth: AuthBase | None) -> Prepared:
@@ -167,20 +180,6 @@ class Transport:
         deadline: float = self._local.deadline
         return deadline - self._clock.monotonic()
 
-    def _written(self, request: Request, url: str) -> requests.Request:
-        body: bytes | None = None
-        headers = dict(request.headers)
-        if request.json is not None:
-            body = json.dumps(request.json, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
-            headers.setdefault("Content-Type", "application/json;charset=utf-8")
-        return requests.Request(
-            request.method,
-            url,
-            params=list(request.query) or None,
-            data=body if body is not None else request.form,
-            headers=headers,
-        )
-
     def _read(self, raw: urllib3.HTTPResponse, request: Request) -> bytes:
         """The body, decoded and counted as it comes."""
         body = bytearray()
@@ -194,6 +193,17 @@ class Transport:
         except (urllib3.exceptions.HTTPError, OSError):
             raise NoAnswer(f"{request.name}: the answer was cut off") from None
         return bytes(body)
+
+
+def _body(request: Request, headers: MutableMapping[str, str]) -> bytes | None:
+    """The body's bytes, its kind set in ``headers``. Raises ``ValueError`` or ``TypeError`` for what is not JSON."""
+    if request.json is not None:
+        headers.setdefault("Content-Type", "application/json;charset=utf-8")
+        return json.dumps(request.json, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    if request.form is not None:
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        return urlencode(request.form).encode("ascii")
+    return None
 
 
 def _is_header(value: object) -> bool:
