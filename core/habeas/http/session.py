@@ -19,8 +19,10 @@ __all__ = ["HEADERS", "open_session"]
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "habeas"}
 """On every request. `Connection` is left out: keeping it open is what HTTP/1.1 does."""
 
-# urllib3 logs whole URLs, some of them as warnings, which Python prints even where nobody has set up logging.
-logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+# urllib3 logs whole URLs, some of them as warnings, which Python prints even where nobody has set up logging. A level
+# can be set anew by whoever debugs something; a filter stays.
+for _module in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_module}").addFilter(lambda _: False)
 
 
 class _Session(requests.Session):

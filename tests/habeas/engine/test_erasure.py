@@ -59,6 +59,8 @@ class Shelf(SandboxApp):
         super().__init__()
         self.records = {"profile": True, "card": True}
         self.lies = False
+        self.keeps: set[str] = set()
+        """Kinds it says to have deleted and has not."""
         for kind in self.records:
             self.route(
                 "GET", f"/{kind}/{{id}}", lambda c: Reply(200 if self.records[c.path.split("/")[1]] else 404, {})
@@ -69,8 +71,9 @@ class Shelf(SandboxApp):
         return Reply(200 if self.records[call.path.split("/")[1]] else 404, {})
 
     def _delete(self, call: Call) -> Reply:
-        if not self.lies:
-            self.records[call.path.split("/")[1]] = False
+        kind = call.path.split("/")[1]
+        if not self.lies and kind not in self.keeps:
+            self.records[kind] = False
         return Reply(204)
 
     def settings(self) -> dict[str, str]:
@@ -308,3 +311,18 @@ def test_a_connection_that_left_the_configuration_keeps_its_case_open(bench: Cal
     view = shop.again(view.case_id)
     assert view.status == "incomplete"
     assert "no longer configured" in next(r.reason for r in view.outcomes if r.connection == "points")
+
+
+def test_what_is_final_stays_as_it_was_first_written(bench: Callable[..., Bench]) -> None:
+    """One record fails and is erased by a second pass; the other has one final outcome, and keeps its entry."""
+    shop = bench(plugin("mail"))
+    shop.shelves["mail"].keeps = {"card"}
+    first = shop.erase()
+    assert results(first) == {("mail", "profile"): "erased", ("mail", "card"): "failed"}
+    shop.shelves["mail"].keeps = set()
+    second = shop.again(first.case_id)
+    assert set(results(second).values()) == {"erased"}
+    entry = {row.record: row.entry for row in first.outcomes}["profile"]
+    assert {row.record: row.entry for row in second.outcomes}["profile"] == entry
+    said = [e.data["record"] for e in shop.app.tools.ledger.entries(types=["record.outcome"])]
+    assert sorted(said) == ["card", "card", "profile"]
