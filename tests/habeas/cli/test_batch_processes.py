@@ -109,6 +109,22 @@ def check_all_done(shop: Shop, documents: Iterable[Any]) -> None:
     assert verify(shop.home.ledger).ok
 
 
+def resume_to_the_end(shop: Shop) -> list[Any]:
+    """What `resume` says, run again while a case is left: a call of the dead process may still be under way at a vendor
+    and get between the first one's calls. It then says "incomplete", which is true, and the next one ends it."""
+    documents = []
+    for _ in range(3):
+        ran = shop.run("resume", "--json")
+        documents.append(ran.json)
+        if ran.code != 1:
+            break
+    left = [
+        row for case in documents[-1]["cases"] for row in case["outcomes"] if row["result"] in ("failed", "unknown")
+    ]
+    assert (left, ran.code in (0, 3)) == ([], True)
+    return documents
+
+
 def references(shop: Shop) -> list[str]:
     """The references of all cases in the register."""
     listed = shop.run("case", "list", "--json").json["cases"]
@@ -138,9 +154,7 @@ def test_a_stopped_batch_says_how_to_go_on_and_resume_ends_it(make_shop: Callabl
 
     first = json.loads(stdout)
     assert first["summary"]["not_started"] + first["summary"]["cases"] == PEOPLE
-    ran = shop.run("resume", "--json")
-    assert ran.code in (0, 3), ran.stderr
-    check_all_done(shop, (first, ran.json))
+    check_all_done(shop, (first, *resume_to_the_end(shop)))
 
 
 def test_a_second_signal_stops_at_once(make_shop: Callable[[int], Shop]) -> None:
@@ -169,9 +183,7 @@ def test_a_second_signal_stops_at_once(make_shop: Callable[[int], Shop]) -> None
     for server in shop.servers:
         server.faults.clear()
         server.release()
-    ran = shop.run("resume", "--json")
-    assert ran.code in (0, 3), ran.stderr
-    check_all_done(shop, (document, ran.json))
+    check_all_done(shop, (document, *resume_to_the_end(shop)))
 
 
 # -- killed -----------------------------------------------------------------------------------------------------------
@@ -187,10 +199,9 @@ def test_a_batch_killed_at_work_is_finished_by_resume(make_shop: Callable[[int],
     child.communicate(timeout=30)
     gate.opened.set()
     assert "incomplete" in {case["status"] for case in shop.run("case", "list", "--json").json["cases"]}
-    ran = shop.run("resume", "--json")
-    assert ran.code in (0, 3), ran.stderr
-    check_all_done(shop, (ran.json,))
-    for case in ran.json["cases"]:
+    documents = resume_to_the_end(shop)
+    check_all_done(shop, documents)
+    for case in (c for document in documents for c in document["cases"] if c["status"] == "completed"):
         person = shop.world.people[int(case["reference"])]
         for name in person.held_at:
             results = {row["result"] for row in case["outcomes"] if row["connection"] == name}
