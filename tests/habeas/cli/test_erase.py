@@ -411,7 +411,7 @@ def test_no_vendor_can_keep_it_longer_than_max_wait(kind: Any, shop: Shop) -> No
     server.fail(Fault(kind, times=-1))
     started = time.monotonic()
     ran, case = erase(shop, person, "--max-wait", "1")
-    assert time.monotonic() - started < 1 + 2 + 3
+    assert time.monotonic() - started < 1 + 2 + 12
     assert (ran.code, case["status"]) == (1, "incomplete")
     assert set(outcomes(case, name)) <= {"failed", "unknown"}
     check_truth(shop, person, case)

@@ -246,7 +246,7 @@ def test_a_byte_now_and_then_does_not_keep_an_attempt_alive(first: bytes, then: 
         began = time.monotonic()
         with pytest.raises(NoAnswer):
             transport(server.base_url).send(GET, seconds=0.12)
-        assert 0.1 < time.monotonic() - began < 2
+        assert 0.1 < time.monotonic() - began < 5
 
 
 def test_the_sandbox_drips_and_the_total_deadline_ends_it(alone: SandboxServer) -> None:
@@ -254,7 +254,7 @@ def test_the_sandbox_drips_and_the_total_deadline_ends_it(alone: SandboxServer) 
     began = time.monotonic()
     with pytest.raises(NoAnswer, match="the answer was not complete in time"):
         transport(alone.base_url, timeout_seconds=0.15).send(GET)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_silence_ends_at_the_deadline(alone: SandboxServer) -> None:
@@ -262,7 +262,7 @@ def test_silence_ends_at_the_deadline(alone: SandboxServer) -> None:
     began = time.monotonic()
     with pytest.raises(NoAnswer, match="no answer in time"):
         transport(alone.base_url).send(GET, seconds=0.1)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_a_deadline_passed_by_the_clock_ends_an_answer_between_two_reads() -> None:
@@ -483,7 +483,7 @@ def test_over_tls_an_answer_is_read_and_dripping_is_bounded_too(
         began = time.monotonic()
         with pytest.raises(NoAnswer):
             transport(server.base_url).send(GET, seconds=0.12)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("script", [says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), says(b"")])
