@@ -148,7 +148,9 @@ class App:
         return cls(tools, config, CaseLocks(home.locks), identity)
 
     def close(self) -> None:
-        """Closes all files."""
+        """Closes all files, and the connections to vendors."""
+        for link in self.tools.links.values():
+            link.crew.close()
         self.tools.ledger.close()
         self.tools.vault.close()
         self.tools.keys.close()

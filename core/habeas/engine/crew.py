@@ -25,7 +25,12 @@ class Crew:
         self._size = size
         self._board = _Board()
         self._threads = 0
-        weakref.finalize(self, self._board.dismiss, size).atexit = False
+        self._dismiss = weakref.finalize(self, self._board.dismiss, size)
+        self._dismiss.atexit = False
+
+    def close(self) -> None:
+        """Sends the threads home, each after the task in hand; their connections go with them."""
+        self._dismiss()
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """Runs ``task`` on a thread of the crew; its result or exception is in the future."""
