@@ -14,10 +14,11 @@ from habeas.engine.events import ConnectionFinished, ConnectionSearched
 from habeas.engine.links import Link
 from habeas.engine.plan import Notice, reason_of
 from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, write_rows
+from habeas.errors import VendorError
 from habeas.home import private_folder
 from habeas.models import CaseStatus, Export, Gap, Inventory, PluginInfo, Result
 from habeas_audit import Draft
-from habeas_policies import Facts
+from habeas_policies import Facts, PolicyProblem
 
 if TYPE_CHECKING:
     from habeas.reports.package import Source
@@ -51,7 +52,11 @@ class AccessPass:
             inventory = self._tools.registry.inventory(link.info.name, connection, request.subject)
             self._run.emit(ConnectionSearched(self.case_id, link.name, sum(r.count for r in inventory.records)))
             export = self._tools.registry.export(link.info.name, connection, request.subject, inventory)
-            return self._withheld(link, view, Fetched(inventory, export))
+            try:
+                return self._withheld(link, view, Fetched(inventory, export))
+            except PolicyProblem as problem:
+                # Gone or expired since the case was opened: this case's trouble, not the whole run's.
+                raise VendorError(problem.line()) from None
 
         results = side_by_side(links, fetch, self._run.control)
         standing = _standing_gaps(links, results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import datetime
 
 from habeas.cases.register import Request
 from habeas.cases.view import WHOLE, CaseView
@@ -23,8 +24,6 @@ def search_and_plan(
     tools: Tools, run: Run, case_id: str, subject: Subject, policy: Policy, received_at: str, earlier: Plan | None
 ) -> Plan:
     """Searches every connection that ``earlier`` has not, and plans what is found. Reads only."""
-    from datetime import datetime
-
     received = tools.local_date(datetime.fromisoformat(received_at))
     today = tools.local_date(tools.clock.now())
     parts = _searched(earlier)
