@@ -5,6 +5,19 @@ This is the public surface for plugin authors: the hook marker, the models and t
 
 from __future__ import annotations
 
+from habeas.changes import (
+    Canary,
+    CanaryPerson,
+    ConsentChange,
+    ConsentState,
+    ConsentUpdate,
+    Correction,
+    Effect,
+    HeldConsent,
+    HeldState,
+    Purpose,
+    Rectification,
+)
 from habeas.errors import (
     AuthRejected,
     BadAnswer,
@@ -17,12 +30,14 @@ from habeas.errors import (
     Rejected,
     VendorError,
 )
+from habeas.fields import field_names
 from habeas.hookspecs import hookimpl
 from habeas.models import (
     Action,
     Document,
     Erasure,
     Export,
+    Field,
     Gap,
     Identifier,
     Inventory,
@@ -44,11 +59,21 @@ __all__ = [
     "Action",
     "AuthRejected",
     "BadAnswer",
+    "Canary",
+    "CanaryPerson",
+    "ConsentChange",
+    "ConsentState",
+    "ConsentUpdate",
+    "Correction",
     "Document",
+    "Effect",
     "Erasure",
     "Export",
+    "Field",
     "Gap",
     "HabeasError",
+    "HeldConsent",
+    "HeldState",
     "Identifier",
     "Inventory",
     "Limits",
@@ -61,13 +86,16 @@ __all__ = [
     "PlanItem",
     "PluginFault",
     "PluginInfo",
+    "Purpose",
     "RateLimited",
     "Record",
     "RecordKind",
+    "Rectification",
     "Rejected",
     "Result",
     "Subject",
     "VendorError",
     "__version__",
+    "field_names",
     "hookimpl",
 ]

@@ -1,9 +1,13 @@
-"""The contract between habeas and a vendor plugin: seven hooks.
+"""The contract between habeas and a vendor plugin: eleven hooks.
 
 A plugin is a module (or package) that an entry point in group ``habeas`` names. It implements the hooks with
-``@habeas.hookimpl``. habeas calls one connection at a time, from several threads; a plugin keeps no state of a run.
-A module inside the plugin may not have a hook's name: importing ``habeas_x.sandbox`` rebinds ``sandbox`` on the
-package. Name the module otherwise, or the function: ``@hookimpl(specname="sandbox")``.
+``@habeas.hookimpl``. Six of them every vendor has: ``describe``, ``authenticator``, ``check``, ``inventory``,
+``export`` and ``erase``. Where ``update_consent``, ``read_consent``, ``rectify`` or ``create_canary`` is missing,
+habeas says ``unsupported``; without ``sandbox`` there is no demo and no `habeas plugin check`.
+
+habeas calls one connection at a time, from several threads; a plugin keeps no state of a run. A module inside the
+plugin may not have a hook's name: importing ``habeas_x.sandbox`` rebinds ``sandbox`` on the package. Name the module
+otherwise, or the function: ``@hookimpl(specname="sandbox")``.
 
 What a hook returns is a type of :mod:`habeas.models`, never ``None``; an exception other than
 :class:`~habeas.errors.VendorError` is a fault of the plugin and fails that connection, and no other.
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from habeas.changes import Canary, CanaryPerson, ConsentUpdate, Effect, HeldConsent, Purpose, Rectification
 from habeas.models import Erasure, Export, Inventory, Outcome, PluginInfo, Subject
 
 if TYPE_CHECKING:
@@ -84,6 +89,43 @@ def erase(connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
     Called again with the same erasure after an interruption (``resumed`` is True): it reads what is true now, does
     what is left, and reports the same outcomes as an undisturbed run. ``erased`` only after a read-back; the core
     refuses it where no read followed the last change. Items that the plan retains are left alone.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def update_consent(connection: Connection, update: ConsentUpdate) -> tuple[Effect, ...]:
+    """Makes each purpose's state true for a person who is there, and reads it back. At least one effect a change.
+
+    A person who is not there is ``absent``: vendors create missing people on write, so existence is proven by a read
+    before anything is sent. What cannot be read back is ``accepted``, never more. Called again with the same update
+    after an interruption (``resumed`` is True).
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def read_consent(connection: Connection, subject: Subject, purposes: tuple[Purpose, ...]) -> tuple[HeldConsent, ...]:
+    """What the vendor holds about each purpose: one entry for each, in their order. Reads only."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def rectify(connection: Connection, rectification: Rectification) -> tuple[Effect, ...]:
+    """Corrects each value wherever the vendor holds it for this person, and reads it back.
+
+    Only fields of ``PluginInfo.rectifies`` are asked for. At least one effect for each correction; creates nothing, and
+    leaves alone what belongs to somebody else. Called again with the same rectification after an interruption
+    (``resumed`` is True).
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def create_canary(connection: Connection, person: CanaryPerson) -> Canary:
+    """Creates a made-up person with one of everything that the vendor's own create operations allow.
+
+    Called again with the same person after an interruption: it adds what is missing. Erasing is the erase hook's work.
     """
     raise NotImplementedError
 

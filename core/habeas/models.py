@@ -14,6 +14,7 @@ __all__ = [
     "Document",
     "Erasure",
     "Export",
+    "Field",
     "Gap",
     "Identifier",
     "Inventory",
@@ -40,7 +41,11 @@ class CaseType(StrEnum):
     ERASURE = "erasure"
     ACCESS = "access"
     PORTABILITY = "portability"
+    RECTIFICATION = "rectification"
+    CONSENT = "consent"
     INVENTORY = "inventory"
+    CANARY = "canary"
+    """Nobody asked: a made-up person with whom we try whether all of this still works."""
 
 
 class CaseStatus(StrEnum):
@@ -81,6 +86,27 @@ class Result(StrEnum):
     def final(self) -> bool:
         """False where `habeas resume` has something left to do."""
         return self not in (Result.FAILED, Result.UNKNOWN)
+
+
+class Field(StrEnum):
+    """What can be corrected about a person. A plugin names those that its vendor can change."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    """E.164: ``+493012345``."""
+    NAME = "name"
+    """The whole name, as the person writes it."""
+    FIRST_NAME = "first_name"
+    LAST_NAME = "last_name"
+    BIRTHDATE = "birthdate"
+    """ISO 8601 date."""
+    STREET = "street"
+    POSTAL_CODE = "postal_code"
+    CITY = "city"
+    REGION = "region"
+    """State or province, as the vendor's addresses write it."""
+    COUNTRY = "country"
+    """ISO 3166-1 alpha-2."""
 
 
 class Action(StrEnum):
@@ -130,6 +156,10 @@ class RecordKind:
     """How long the vendor keeps it otherwise, in words."""
     erased_with: tuple[str, ...] = ()
     """Kinds whose erasure destroys this one too, so that a hold on this one holds those."""
+    fields: tuple[str, ...] = ()
+    """The vendor's field names that the categories above cover, as :attr:`Record.fields` writes them: ``address.city``,
+    ``cards[].number``. A trailing ``.*`` covers whatever is below. A field that is seen and not covered here is told
+    by ``habeas doctor --schema``."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +203,10 @@ class PluginInfo:
     limits: Limits = field(default_factory=Limits)
     erase_order: int = 0
     """Connections with a lower number are erased first: consent before marketing data before money."""
+    purpose_schema: Mapping[str, Json] = field(default_factory=dict)
+    """JSON Schema of what a purpose is called here (``consent.purposes.PURPOSE.CONNECTION``). Empty: no mapping."""
+    rectifies: tuple[Field, ...] = ()
+    """What the ``rectify`` hook is asked to correct; of any other field habeas says ``unsupported`` itself."""
 
     def kind(self, name: str) -> RecordKind:
         """The declared kind of that name; raises ``KeyError``."""
@@ -192,6 +226,8 @@ class Record:
     """The vendor's ids: what erasing and verifying need. Personal data."""
     data: Mapping[str, Json] = field(default_factory=dict)
     """The plugin's own notes for erasing and verifying (JSON). Personal data; kept in the vault only."""
+    fields: tuple[str, ...] = ()
+    """Names of the vendor's fields that were seen, never values: see :func:`habeas.fields.field_names`."""
 
     def __repr__(self) -> str:
         return f"Record({self.kind}, count={self.count})"

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from habeas import hookspecs
+from habeas.changes import (
+    Canary,
+    CanaryPerson,
+    ConsentUpdate,
+    Effect,
+    HeldConsent,
+    HeldState,
+    Purpose,
+    Rectification,
+)
 from habeas.connection import Connection
 from habeas.errors import ConfigError, PluginFault, RunEnded, StorageError, VendorError
 from habeas.models import (
@@ -19,6 +29,7 @@ from habeas.models import (
     Erasure,
     Export,
     Gap,
+    Identifier,
     Inventory,
     Outcome,
     PluginInfo,
@@ -38,6 +49,10 @@ T = TypeVar("T")
 
 _PASSING = (VendorError, PluginFault, RunEnded, StorageError, LedgerError)
 """What may come out of a hook as it is: the vendor's trouble, and what our own journal raises under a plugin's call."""
+
+_READ_BACK = (Result.UPDATED, Result.UNCHANGED, Result.ABSENT)
+_EFFECTS = (*_READ_BACK, Result.ACCEPTED, Result.MANUAL, Result.UNSUPPORTED, Result.FAILED, Result.UNKNOWN)
+"""What may become of a consent or a correction."""
 
 
 class Registry:
@@ -147,6 +162,64 @@ class Registry:
                         f"plugin {plugin}: erase claims '{outcome.result}' without having read the vendor back"
                     )
         return outcomes
+
+    def update_consent(self, plugin: str, connection: Connection, update: ConsentUpdate) -> tuple[Effect, ...]:
+        """The effects of each consent change, and a read behind everything that claims to be so."""
+        effects = self._call(plugin, "update_consent", tuple, {"connection": connection, "update": update})
+        self._check_effects(plugin, "update_consent", connection, effects, {c.index for c in update.changes})
+        return effects
+
+    def rectify(self, plugin: str, connection: Connection, rectification: Rectification) -> tuple[Effect, ...]:
+        """The effects of each correction, and a read behind everything that claims to be so."""
+        effects = self._call(plugin, "rectify", tuple, {"connection": connection, "rectification": rectification})
+        self._check_effects(plugin, "rectify", connection, effects, {c.index for c in rectification.corrections})
+        return effects
+
+    def read_consent(
+        self, plugin: str, connection: Connection, subject: Subject, purposes: tuple[Purpose, ...]
+    ) -> tuple[HeldConsent, ...]:
+        """What the vendor holds about each purpose, in the purposes' order."""
+        arguments = {"connection": connection, "subject": subject, "purposes": purposes}
+        held = self._call(plugin, "read_consent", tuple, arguments)
+        with _border(plugin, "read_consent"):
+            _check_parts(plugin, "read_consent", held, HeldConsent)
+            if [h.purpose for h in held] != [p.name for p in purposes]:
+                raise PluginFault(f"plugin {plugin}: read_consent did not return one answer for each purpose")
+            if not all(isinstance(h.state, HeldState) for h in held):
+                raise PluginFault(f"plugin {plugin}: read_consent returned a state that is not a HeldState")
+        return held
+
+    def create_canary(self, plugin: str, connection: Connection, person: CanaryPerson) -> Canary:
+        """A made-up person at the vendor; kinds outside the plugin's list are a fault."""
+        canary = self._call(plugin, "create_canary", Canary, {"connection": connection, "person": person})
+        with _border(plugin, "create_canary"):
+            _check_parts(plugin, "create_canary", canary.identifiers, Identifier)
+            _check_parts(plugin, "create_canary", canary.left_out, str)
+            self._check_kinds(plugin, "create_canary", list(canary.created))
+            if any(i.kind != connection.name for i in canary.identifiers):
+                raise PluginFault(f"plugin {plugin}: create_canary returned an identifier that is not the connection's")
+        return canary
+
+    def _check_effects(
+        self, plugin: str, hook: str, connection: Connection, effects: tuple[Effect, ...], wanted: set[int]
+    ) -> None:
+        with _border(plugin, hook):
+            _check_parts(plugin, hook, effects, Effect)
+            self._check_kinds(plugin, hook, [effect.record for effect in effects])
+            named = [(effect.index, effect.record) for effect in effects]
+            if {index for index, _ in named} != wanted or len(set(named)) != len(named):
+                raise PluginFault(
+                    f"plugin {plugin}: {hook} did not return one effect for each change and kind of record"
+                )
+            for effect in effects:
+                # Plain text that equals a result is not one: it would slip past the next check and into the ledger.
+                if not any(effect.result is possible for possible in _EFFECTS):
+                    raise PluginFault(f"plugin {plugin}: {hook} returned a result that a change cannot have")
+                read = connection.api.read_since_change and effect.evidence
+                if effect.result in _READ_BACK and not read:
+                    raise PluginFault(
+                        f"plugin {plugin}: {hook} claims '{effect.result}' without having read the vendor back"
+                    )
 
     def sandbox(self, plugin: str) -> SandboxApp:
         """A fresh sandbox of the vendor."""

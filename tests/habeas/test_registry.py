@@ -465,7 +465,7 @@ def test_what_a_hook_may_not_raise_is_a_fault_that_tells_its_type_only(
         NoAnswer("GET /v1/things: no answer in time"),
         Rejected("GET /v1/things -> 400", status=400),
         OutcomeUnknown("DELETE /v1/things: the connection was dropped"),
-        PluginFault("a changing call outside of an erasure"),
+        PluginFault("a changing call where only reading is allowed"),
         RunEnded("over"),
         StorageError("the disk is full"),
         LedgerError("another process holds the ledger"),
@@ -648,7 +648,7 @@ def test_a_change_in_a_read_only_hook_is_a_fault_and_changes_nothing(server: San
     read_only = Connection("one-eu", {}, api, clock)
     server.calls.clear()
     registry = registry_of(Vendor(inventory=lambda: change(read_only)))
-    with pytest.raises(PluginFault, match="a changing call outside of an erasure"):
+    with pytest.raises(PluginFault, match="a changing call where only reading is allowed"):
         registry.inventory("one", read_only, SUBJECT)
     assert server.calls == []
 

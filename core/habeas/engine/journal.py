@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 
@@ -37,10 +38,14 @@ class CaseJournal:
         """Whether an earlier pass has tried to change something here."""
         return bool(self._attempts)
 
+    def key(self, request: Request) -> str:
+        """Names the change within this case and connection."""
+        return self._mac(b"call", self._connection.encode(), request)
+
     def intent(self, request: Request, host: str) -> int:
         """Writes the intent; nothing may be sent before this returns."""
         self._control.check()
-        key = self._key(request)
+        key = self.key(request)
         self._attempts[key] = self._attempts.get(key, 0) + 1
         entry = self._append(
             "call.intent",
@@ -62,9 +67,6 @@ class CaseJournal:
     def _append(self, kind: str, data: dict[str, object]) -> Entry:
         (entry,) = self._ledger.append(Draft(kind, self._case_id, self._run_id, self._connection, "", data))
         return entry
-
-    def _key(self, request: Request) -> str:
-        return self._mac(b"call", self._connection.encode(), request)
 
     def _fingerprint(self, request: Request) -> str:
         return "hmac-sha256:" + self._mac(b"request", b"", request)
@@ -96,6 +98,6 @@ def close_holes(ledger: Ledger, entries: Iterable[Entry], run_id: str) -> int:
 
 
 def _meaning(request: Request) -> bytes:
-    return json.dumps(
-        [sorted(request.ids.items()), list(map(list, request.query)), request.json, request.form], sort_keys=True
-    ).encode()
+    upload = hashlib.sha256(request.upload.content).hexdigest() if request.upload else None
+    parts = [sorted(request.ids.items()), list(map(list, request.query)), request.json, request.form]
+    return json.dumps([*parts, upload] if upload else parts, sort_keys=True).encode()

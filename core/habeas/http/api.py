@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from requests.auth import AuthBase
@@ -30,7 +30,8 @@ from habeas.http.limits import Limiter
 from habeas.http.retry import LONGEST_WAIT, backoff, retry_after
 from habeas.http.transport import Answer, Prepared, Request, Transport
 
-__all__ = ["Api", "Change", "Journal"]
+__all__ = ["Api", "Change", "Journal", "cannot_be_read"]
+
 
 _Ending = tuple[Event, Answer | None, VendorError | None]
 _WRITTEN = {
@@ -45,13 +46,21 @@ _LONGEST_PAUSE = 3600.0
 
 
 class Journal(Protocol):
-    """Where changing calls are written down. Both methods return only when the entry is on disk."""
+    """Where changing calls are written down. ``intent`` and ``outcome`` return only when the entry is on disk."""
+
+    def key(self, request: Request) -> str:
+        """Names a change: the same for the same request, also in a later process; tells nothing of what is in it."""
 
     def intent(self, request: Request, host: str) -> int:
         """Before an attempt. Returns the number its outcome names. Raises where nothing may be sent."""
 
     def outcome(self, intent: int, result: str, status: int) -> None:
         """After it: ``acknowledged``, ``rejected``, ``not_sent`` or ``unknown``; status 0 where there was none."""
+
+
+def cannot_be_read() -> bool:
+    """The ``done`` of a change that the vendor gives no way to look up: a lost answer stays unknown, never repeated."""
+    raise NoAnswer("the vendor offers no way to see whether it has happened")
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,10 @@ class Api:
         Raises :class:`OutcomeUnknown` where even the read could not tell.
         """
         if self._journal is None:
-            raise PluginFault(f"{request.name}: a changing call outside of an erasure")
+            raise PluginFault(f"{request.name}: a changing call where only reading is allowed")
+        if request.idempotency_header:
+            key = {request.idempotency_header: self._journal.key(request)}
+            request = replace(request, headers={**request.headers, **key})
         tries = _Tries(self._transport.limits.attempts)
         while True:
             try:

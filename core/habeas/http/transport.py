@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import ssl
@@ -23,10 +24,23 @@ from habeas.http.paths import fill
 from habeas.http.session import HEADERS, open_session
 from habeas.models import Json, Limits
 
-__all__ = ["Answer", "Prepared", "Request", "Transport"]
+__all__ = ["Answer", "Prepared", "Request", "Transport", "Upload"]
 
 _CHUNK = 16 * 1024
 _CONNECT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, repr=False)
+class Upload:
+    """One file of a form. ``file_name`` and ``field`` are ours, never the person's."""
+
+    field: str
+    file_name: str
+    content: bytes
+    media_type: str
+
+    def __repr__(self) -> str:
+        return f"Upload({self.file_name}, {len(self.content)} bytes)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +55,11 @@ class Request:
     """Body; None is no body."""
     form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    upload: Upload | None = None
+    """A file, sent as ``multipart/form-data`` (RFC 7578); None is no file."""
+    idempotency_header: str = ""
+    """Name of the header in which the vendor takes an idempotency key; empty where it takes none. The key is the
+    journal's: the same for every attempt at the same change within a case, also after a crash."""
 
     @property
     def name(self) -> str:
@@ -203,7 +222,17 @@ def _body(request: Request, headers: MutableMapping[str, str]) -> bytes | None:
     if request.form is not None:
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         return urlencode(request.form).encode("ascii")
+    if request.upload is not None:
+        body, headers["Content-Type"] = _multipart(request.upload)
+        return body
     return None
+
+
+def _multipart(upload: Upload) -> tuple[bytes, str]:
+    """One part. The boundary is made of the content, so that equal requests are equal to the byte."""
+    boundary = hashlib.sha256(upload.content).hexdigest()
+    part = (upload.field, (upload.file_name, upload.content, upload.media_type))
+    return urllib3.encode_multipart_formdata([part], boundary)
 
 
 def _is_header(value: object) -> bool:

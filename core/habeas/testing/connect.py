@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +41,11 @@ class MemoryJournal:
         self.written: list[Written] = []
         self.closed = False
         self._lock = threading.Lock()
+
+    def key(self, request: Request) -> str:
+        """The same for the same request, whoever asks."""
+        parts = [request.name, sorted(request.ids.items()), list(request.query), request.json, request.form]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
     def intent(self, request: Request, host: str) -> int:
         del host

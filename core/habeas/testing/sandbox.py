@@ -147,6 +147,24 @@ class SandboxApp(ABC):
         del call
         return reply
 
+    # -- what consents, corrections and `habeas plugin check` need to know ----------------------------------------
+
+    def purposes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Purposes as this vendor calls them: name → mapping, as ``[consent.purposes]`` has it. Empty: none."""
+        return {}
+
+    def consent(self, person: Person, purpose: str) -> bool | None:
+        """The truth about one of :meth:`purposes`: granted, withdrawn, or never said (None)."""
+        raise NotImplementedError
+
+    def held_text(self, person: Person) -> str:
+        """The truth, in full: all that is held about a person, as text in which every value can be found."""
+        raise NotImplementedError
+
+    def enlarge(self, person: Person, count: int) -> None:
+        """Gives a person ``count`` more records of each kind that the vendor lists page by page."""
+        raise NotImplementedError
+
     # -- routing --------------------------------------------------------------------------------------------------
 
     def route(self, method: str, template: str, handler: Handler) -> None:

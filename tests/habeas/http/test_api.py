@@ -381,7 +381,7 @@ def test_nothing_is_sent_where_the_intent_cannot_be_written(desk: Desk) -> None:
 
 def test_without_a_journal_nothing_is_changed(desk: Desk) -> None:
     api = Api(desk.transport, desk.key, desk.limiter, desk.control)
-    with pytest.raises(PluginFault, match="a changing call outside of an erasure"):
+    with pytest.raises(PluginFault, match="a changing call where only reading is allowed"):
         api.change(DELETE, done=lambda: True)
     assert desk.methods == []
 
