@@ -41,6 +41,8 @@ from habeas.testing.sandbox import Fault, Reply, SandboxServer
 
 CANARIES = 4
 REFERENCE = "Ticket-of-Kanarienvogel-77"
+RIGHT = {"last_name": "Goldammerich", "phone": "+4915599009911", "city": "Ammernhausen4711"}
+"""What is right about somebody: personal data as well."""
 
 
 def canary(n: int, template: Person) -> Person:
@@ -173,6 +175,7 @@ class Aviary:
             fields = ("customer_id", "email", "phone", "first_name", "last_name", "street", "city", "birthdate", "card")
             found |= {f"{field} {n}": getattr(person, field) for field in fields}
             found[f"local part {n}"] = person.email.partition("@")[0]
+        found |= {f"right {field}": value for field, value in RIGHT.items()}
         return found
 
     def files(self) -> Iterator[Path]:
@@ -235,6 +238,13 @@ def talkative_faults(person: Person, token: str) -> list[Fault]:
     ]
 
 
+def change(aviary: Aviary, who: str) -> None:
+    """A consent and a rectification, as a person and as a script give them."""
+    aviary.run("consent", "set", who, "marketing_email=withdrawn", "--yes", "--reference", REFERENCE)
+    words = [f"{field}={value}" for field, value in RIGHT.items()]
+    aviary.run("--json", "rectify", who, *words, "--yes")
+
+
 def ordinary_life(aviary: Aviary) -> None:
     """Every command that may meet a person, without trouble."""
     one, two = aviary.canaries[0], aviary.canaries[1]
@@ -243,6 +253,12 @@ def ordinary_life(aviary: Aviary) -> None:
     aviary.run("--json", "inventory", one.email)
     aviary.run("access", who, "--reference", REFERENCE)
     aviary.run("--json", "access", "--subject-from", "-", stdin=f"{one.email}\nphone={one.phone}\n")
+    change(aviary, who)
+    aviary.run("consent", "show", who)
+    aviary.run("consent", "set", who, "marketing_email=granted", "--dry-run", "--json")
+    aviary.run("rectify", who, f"city={RIGHT['city']}", "--dry-run")
+    aviary.run("canary", "--json")
+    aviary.run("doctor", "--schema")
     aviary.run("erase", who, "--dry-run")
     aviary.run("--json", "erase", one.email, "--dry-run")
     aviary.run("erase", who, "--policy", "gdpr-erasure-hold-payments", "--yes")
@@ -273,6 +289,8 @@ def wrong_usage(aviary: Aviary) -> None:
             ["case", "show", "x", value], ["resume", value], ["inventory", f"name={value}"],
             ["erase", value, "--dry-run", "--policy", value], ["erase", value, "--dry-run", "--regime", value],
             ["erase", value, "--max-wait", value], ["policy", "show", value], ["audit", "log", "--limit", value],
+            ["consent", "set", value, value, "--yes"], ["consent", "set", value, f"{value}=granted", "--yes"],
+            ["rectify", value, value, "--yes"], ["rectify", value, f"country={value}", "--yes"], ["canary", value],
             ["erase", value, f"phone={value}", "--yes"], ["erase", value, f"email={other}", "--yes"],
         ):  # fmt: skip
             aviary.run(*arguments)
@@ -291,6 +309,8 @@ def vendors_in_trouble(aviary: Aviary) -> None:
             methods = ("DELETE", "POST", "PUT")
             server.faults[:] = [replace(fault, method=method) for method in methods]
         aviary.run("--json", "erase", who, "--yes")
+        if n % 2:
+            change(aviary, who)
     for server in aviary.world.servers.values():
         server.faults.clear()
         server.down = True
@@ -310,6 +330,12 @@ class Indiscreet:
         yield
         raise RuntimeError(f"no such customer: {subject.identifiers}, {[i.value for i in subject.identifiers]}")
 
+    @staticmethod
+    @hookspecs.hookimpl(wrapper=True)
+    def rectify(rectification: Any) -> Any:
+        yield
+        raise RuntimeError(f"not right: {rectification}, {[c.value for c in rectification.corrections]}")
+
 
 def faults_of_our_own(aviary: Aviary, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin that raises with the person's name in it, and a bug that does."""
@@ -322,7 +348,10 @@ def faults_of_our_own(aviary: Aviary, monkeypatch: pytest.MonkeyPatch) -> None:
     manager.register(Indiscreet(), name="indiscreet")
     with monkeypatch.context() as patch:
         patch.setattr(Registry, "load", classmethod(lambda _: Registry.checked(manager)))
-        for command in (["inventory", who], ["erase", who, "--yes"], ["access", who, "--json"]):
+        right = f"city={RIGHT['city']}"
+        for command in (
+            ["inventory", who], ["erase", who, "--yes"], ["access", who, "--json"], ["rectify", who, right, "--yes"],
+        ):  # fmt: skip
             code, _ = aviary.run(*command)
             assert code == 1
 

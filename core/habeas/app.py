@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,11 +25,14 @@ from habeas.clock import Clock, SystemClock, rfc3339
 from habeas.config import Config, load_config
 from habeas.control import RunControl
 from habeas.engine.access import AccessPass, InventoryPass
+from habeas.engine.canary import CanaryPass
+from habeas.engine.changing import ChangePass
 from habeas.engine.erasure import ErasurePass, search_and_plan
 from habeas.engine.events import CaseUnapproved, Event
 from habeas.engine.links import open_links
 from habeas.engine.plan import Notice, Plan
 from habeas.engine.runner import run_cases
+from habeas.engine.schema import FieldMemory
 from habeas.engine.tools import Run, Tools
 from habeas.errors import InputError, PolicyError, StorageError
 from habeas.home import Home, private_folder
@@ -42,6 +45,8 @@ __all__ = ["App", "create_home", "ledger_only"]
 
 _MAX_CASE_WORKERS = 16
 _MAX_TEXT = 4096
+_WITH_POLICY = (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY)
+"""Types of cases whose outcome a policy decides: the others do exactly what was asked."""
 _DEFAULT_POLICIES = {"ccpa": {"erasure": "ccpa-delete"}}
 
 
@@ -144,7 +149,9 @@ class App:
         def policy(name: str) -> Policy:
             return load(name, search=search)
 
-        tools = Tools(home, ledger, vault, keys, register, registry, links, policy, clock, config.controller)
+        tools = Tools(
+            home, ledger, vault, keys, register, registry, links, policy, clock, config.controller, FieldMemory(ledger)
+        )
         return cls(tools, config, CaseLocks(home.locks), identity)
 
     def close(self) -> None:
@@ -213,7 +220,8 @@ class App:
 
     def new_case(
         self, case_type: CaseType, subject: Subject, *, policy: str = "", regime: str = "", reference: str = "",
-        received_at: datetime | None = None, output: str = "", approved: bool = False,
+        received_at: datetime | None = None, output: str = "", details: Mapping[str, Json] | None = None,
+        approved: bool = False,
     ) -> NewCase:  # fmt: skip
         """A case ready to be opened, with its deadline.
 
@@ -229,9 +237,9 @@ class App:
             deadline = due(regime, received, self.config.controller.timezone)
         except PolicyProblem as problem:
             raise PolicyError(str(problem), advice=problem.advice) from None
-        chosen = None if case_type is CaseType.INVENTORY else self.policy_for(case_type, regime, policy)
+        chosen = self.policy_for(case_type, regime, policy) if case_type in _WITH_POLICY else None
         return NewCase(
-            case_type, Request(subject, reference, output), regime, received, deadline.due,
+            case_type, Request(subject, reference, output, details or {}), regime, received, deadline.due,
             f"{regime}/{deadline.version}",
             chosen.name if chosen else "", chosen.digest if chosen else "", approved,
         )  # fmt: skip
@@ -300,6 +308,10 @@ class App:
                 return work.execute(work.prepare())
             case CaseType.INVENTORY:
                 return InventoryPass(self.tools, run, case_id).execute()
+            case CaseType.CONSENT | CaseType.RECTIFICATION:
+                return ChangePass(self.tools, run, case_id).execute()
+            case CaseType.CANARY:
+                return CanaryPass(self.tools, run, case_id).execute()
             case _:
                 return AccessPass(self.tools, run, case_id, version("habeas")).execute()
 

@@ -16,7 +16,8 @@ def field_names(document: Json, *, keyed: Iterable[str] = ()) -> tuple[str, ...]
     """The names of all fields below a JSON document, sorted: ``address.city``, ``cards[].number``.
 
     ``keyed`` names objects (in the same form) whose keys are data, not names, such as programs by their id: their keys
-    are written ``*``. Fields that hold ``null``, an empty list or an empty object count as well. At most 2,000 names.
+    are written ``*``, and so is a key with a dot or a bracket in it. Fields that hold ``null``, an empty list or an
+    empty object count as well. At most 2,000 names.
     """
     names: set[str] = set()
     for name in _walk(document, "", frozenset(keyed)):
@@ -29,7 +30,8 @@ def field_names(document: Json, *, keyed: Iterable[str] = ()) -> tuple[str, ...]
 def _walk(value: Json, path: str, keyed: frozenset[str]) -> Iterator[str]:
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            name = "*" if path in keyed else str(key)
+            # A key with a dot could not be told from a path; it is data more often than a name.
+            name = "*" if path in keyed or not set(".[]").isdisjoint(str(key)) else str(key)
             yield from _walk(inner, f"{path}.{name}" if path else name, keyed)
     elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
         for inner in value:

@@ -207,6 +207,8 @@ class PluginInfo:
     """JSON Schema of what a purpose is called here (``consent.purposes.PURPOSE.CONNECTION``). Empty: no mapping."""
     rectifies: tuple[Field, ...] = ()
     """What the ``rectify`` hook is asked to correct; of any other field habeas says ``unsupported`` itself."""
+    secret_files: tuple[str, ...] = ()
+    """Settings that name a secret file such as a key store (``file:PATH``): its bytes arrive, as base64."""
 
     def kind(self, name: str) -> RecordKind:
         """The declared kind of that name; raises ``KeyError``."""

@@ -2,7 +2,8 @@
 
 Sources: TMS API reference as in the vendor's REST client for Python (release 0.0.80, 2026-05-16), and the vendor's
 pages on JSON Web Token authentication. TMS has no search: a person is found by customer token only. Records:
-:mod:`.kinds`; calls: :mod:`.client`; what erasing does, and in which order: :mod:`.erasing`.
+:mod:`.kinds`; calls: :mod:`.client`; what erasing does, and in which order: :mod:`.erasing`; what is corrected, and
+what is left alone: :mod:`.owning`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def describe() -> habeas.PluginInfo:
 
 @habeas.hookimpl
 def authenticator(settings: dict[str, object], base_url: str, transport: Transport) -> AuthBase:
-    """Signs each attempt with a new JWT. Raises :class:`~habeas.errors.ConfigError` for a secret that is not base64."""
+    """Signs each attempt. Raises :class:`~habeas.errors.ConfigError` for a secret or a P12 file that cannot be used."""
     from habeas_cybersource.auth import from_settings
 
     del base_url, transport
@@ -69,6 +70,42 @@ def erase(connection: Connection, erasure: habeas.Erasure) -> tuple[habeas.Outco
     from habeas_cybersource import erasing
 
     return erasing.erase(connection, erasure)
+
+
+@habeas.hookimpl
+def update_consent(connection: Connection, update: habeas.ConsentUpdate) -> tuple[habeas.Effect, ...]:
+    """``unsupported`` for each change: TMS holds no consent to a purpose."""
+    from habeas_cybersource import consenting
+
+    del connection
+    return consenting.update(update)
+
+
+@habeas.hookimpl
+def read_consent(
+    connection: Connection, subject: habeas.Subject, purposes: tuple[habeas.Purpose, ...]
+) -> tuple[habeas.HeldConsent, ...]:
+    """``unreadable`` for each purpose: TMS has no place for one."""
+    from habeas_cybersource import consenting
+
+    del connection, subject
+    return consenting.read(purposes)
+
+
+@habeas.hookimpl
+def rectify(connection: Connection, rectification: habeas.Rectification) -> tuple[habeas.Effect, ...]:
+    """E-mail, phone, names and address, wherever a record of the customer token has them and they are this person's."""
+    from habeas_cybersource import rectifying
+
+    return rectifying.rectify(connection, rectification)
+
+
+@habeas.hookimpl
+def create_canary(connection: Connection, person: habeas.CanaryPerson) -> habeas.Canary:
+    """A customer with a card and an address, and the token of the card's number."""
+    from habeas_cybersource import canary
+
+    return canary.create(connection, person)
 
 
 # Under another name than the hook's: importing the package `sandbox` binds that name in this module.

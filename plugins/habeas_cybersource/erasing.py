@@ -4,7 +4,8 @@ Order (vendor: "Deleting a Customer", "Deleting an Instrument Identifier"):
 
 1. Read the customer and both lists as they are now.
 2. DELETE the customer: its payment instruments and addresses go with it. Where the plan keeps the customer, DELETE the
-   planned payment instruments and addresses one by one; a default cannot go while others exist, so it goes last.
+   planned payment instruments and addresses one by one; a default cannot go while others exist, so it goes last, and
+   where others stay (they came after the plan) one of those becomes the default first.
 3. Each instrument identifier goes with its last user. One that the vendor left behind without any is DELETEd; one that
    others use is left alone.
 4. Only now, after the last change: read every token of the plan by its own path. 410, or 404, is gone.
@@ -89,6 +90,8 @@ class _Card:
     found: bool
     """Whether it was there as this attempt began."""
     problem: VendorError | None = None
+    tried: bool = False
+    """Whether its deletion was sent."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -171,8 +174,12 @@ def _delete_parts(connection: Connection, group: _Group, now: _Now) -> Mapping[s
     problems: dict[str, VendorError] = {}
     for item in group.wanted:
         part = client.PARTS[item.record.kind]
-        ours = [entry for entry in now.entries[part.kind] if entry.id in item.record.ids]
+        entries = now.entries[part.kind]
+        ours = [entry for entry in entries if entry.id in item.record.ids]
+        staying = [entry for entry in entries if entry.id not in item.record.ids]
         try:
+            if staying and any(entry.default for entry in ours):
+                client.make_default(connection, part, group.token, staying[0].id)
             for entry in sorted(ours, key=lambda e: e.default):
                 client.delete_part(connection, part, group.token, entry.id)
         except VendorError as error:
@@ -198,12 +205,16 @@ def _change_card(
             return _Card(found=True)
     except VendorError as error:
         return _Card(found, error)
+    return _delete_card(connection, token)
+
+
+def _delete_card(connection: Connection, token: str) -> _Card:
     try:
         client.delete_identifier(connection, token)
     except VendorError as error:
         # 409 among others: somebody began to use the card just now.
-        return _Card(found=True, problem=error)
-    return _Card(found=True)
+        return _Card(found=True, problem=error, tried=True)
+    return _Card(found=True, tried=True)
 
 
 # -- reading back -----------------------------------------------------------------------------------------------------
@@ -240,6 +251,9 @@ def _read_back_card(connection: Connection, item: PlanItem, card: _Card, own: _O
         evidence, users = client.identifier_users(connection, token)
     except VendorError as error:
         return _trouble(item, card.problem if isinstance(card.problem, OutcomeUnknown) else error)
+    if not users and not card.tried and card.problem is None:
+        # It was in use when its turn came: whoever used it has let it go since, another case of ours perhaps.
+        return _read_back_card(connection, item, _delete_card(connection, token), own)
     if not users:
         return _left(item, answer.evidence, card.problem)
     if users & own.going:

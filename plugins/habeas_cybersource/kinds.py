@@ -6,7 +6,9 @@ Personal data per record: the fields of the vendor's TMS models. What a delete t
 
 from __future__ import annotations
 
-from habeas import NoticeRule, PluginInfo, RecordKind
+from habeas import Field, NoticeRule, PluginInfo, RecordKind
+from habeas_cybersource import names
+from habeas_cybersource.settings import PURPOSE, SETTINGS
 
 __all__ = ["CUSTOMER", "INFO", "INSTRUMENT_IDENTIFIER", "PAYMENT_INSTRUMENT", "SHIPPING_ADDRESS"]
 
@@ -36,6 +38,7 @@ _KINDS = (
         categories=_pd("UID", "Name", "EmailAddress"),
         purposes=_dpv("PaymentManagement", "AccountManagement"),
         retention=_UNTIL_DELETED,
+        fields=names.CUSTOMER,
     ),
     RecordKind(
         name=PAYMENT_INSTRUMENT,
@@ -55,6 +58,7 @@ _KINDS = (
         purposes=_dpv("PaymentManagement"),
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=names.INSTRUMENT,
     ),
     RecordKind(
         name=SHIPPING_ADDRESS,
@@ -64,54 +68,21 @@ _KINDS = (
         purposes=_dpv("DeliveryOfGoods"),
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=names.ADDRESS,
     ),
     RecordKind(
         name=INSTRUMENT_IDENTIFIER,
         title="Card number token",
-        description="What stands for your card or account number in the vault; the number itself is only shown masked.",
-        categories=_pd("PaymentCardNumber", "FinancialAccountNumber"),
+        description="What stands for your card or account number in the vault; the number itself is only shown masked. "
+        "It may carry a billing address.",
+        categories=_pd("PaymentCardNumber", "FinancialAccountNumber", "PhysicalAddress", "EmailAddress"),
         purposes=_dpv("PaymentManagement"),
         retention=_UNTIL_DELETED,
         # The vendor deletes an identifier together with the last payment instrument that uses it.
         erased_with=(PAYMENT_INSTRUMENT, CUSTOMER),
+        fields=names.IDENTIFIER,
     ),
 )
-
-_TEXT = {"type": "string", "minLength": 1}
-
-_SETTINGS = {
-    "type": "object",
-    "properties": {
-        "merchant_id": {**_TEXT, "description": "CyberSource merchant id"},
-        "auth": {"enum": ["jwt"], "default": "jwt", "description": "jwt: shared secret, signed with HMAC"},
-        "key_id": {**_TEXT, "description": "id of the shared-secret key (a UUID)"},
-        "shared_secret": {**_TEXT, "description": "the shared secret, base64 as the Business Center shows it"},
-        "profile_id": {
-            "type": "string",
-            "minLength": 36,
-            "maxLength": 36,
-            "description": "TMS vault profile, where the account has several",
-        },
-        "jwt_algorithm": {"enum": ["HS256", "HS384", "HS512"], "default": "HS256"},
-        "jwt_method_case": {
-            "enum": ["upper", "lower"],
-            "default": "upper",
-            "description": "how the method is written in the token; the vendor's own clients disagree",
-        },
-        "jwt_digest_claim": {
-            "enum": ["digestAlgorithm", "digest-algorithm"],
-            "default": "digestAlgorithm",
-            "description": "name of the claim that names the digest; the vendor's own clients disagree",
-        },
-        "jwt_path_query": {
-            "enum": ["keep", "cut"],
-            "default": "keep",
-            "description": "whether the path in the token has its query; the vendor's own clients disagree",
-        },
-    },
-    "required": ["merchant_id", "key_id", "shared_secret"],
-    "additionalProperties": False,
-}
 
 _NOTICES = (
     NoticeRule(
@@ -130,9 +101,23 @@ INFO = PluginInfo(
     title="CyberSource TMS",
     main_kind=CUSTOMER,
     kinds=_KINDS,
-    settings_schema=_SETTINGS,
-    secrets=("key_id", "shared_secret"),
+    settings_schema=SETTINGS,
+    secrets=("key_id", "shared_secret", "p12_password"),
+    secret_files=("p12",),
     notices=_NOTICES,
     # Payments are the last thing to go: other vendors' data is found through them, never the other way round.
     erase_order=90,
+    purpose_schema=PURPOSE,
+    rectifies=(
+        Field.EMAIL,
+        Field.PHONE,
+        Field.NAME,
+        Field.FIRST_NAME,
+        Field.LAST_NAME,
+        Field.STREET,
+        Field.POSTAL_CODE,
+        Field.CITY,
+        Field.REGION,
+        Field.COUNTRY,
+    ),
 )

@@ -7,12 +7,28 @@ Shapes: TMS models ``PaymentInstrumentList1``, ``ShippingAddressListForCustomer`
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from habeas import BadAnswer
+from habeas import BadAnswer, OutcomeUnknown
 from habeas.models import Json
 
-__all__ = ["MAX_TOKEN", "ListPage", "Listed", "check_token", "has_bill_to", "parse_page", "without_bill_to"]
+if TYPE_CHECKING:
+    from habeas.http.transport import Answer
+
+__all__ = [
+    "MAX_TOKEN",
+    "ListPage",
+    "Listed",
+    "check_token",
+    "has_bill_to",
+    "is_default",
+    "is_enrolled",
+    "new_token",
+    "parse_page",
+    "part_of",
+    "without_bill_to",
+]
 
 MAX_TOKEN = 32
 """Characters of a customer, payment instrument or shipping address token."""
@@ -27,6 +43,13 @@ class Listed:
     """The vendor does not let the default go while others exist."""
     identifier: str
     """Token of the card or account number behind a payment instrument; empty where there is none."""
+    document: Json = field(default_factory=dict, compare=False)
+    """The entry as the vendor gives it."""
+
+    @property
+    def card(self) -> dict[str, Json]:
+        """The instrument identifier that the entry embeds; empty where it embeds none."""
+        return part_of(part_of(self.document, "_embedded"), "instrumentIdentifier")
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,6 +84,36 @@ def check_token(value: Json, token: str, where: str) -> None:
         raise BadAnswer(f"{where}: the answer is not about the token asked for")
 
 
+def new_token(answer: Answer | None) -> str:
+    """The token that a POST has made. Raises :class:`~habeas.OutcomeUnknown` where its answer does not name it."""
+    if answer is None:
+        raise OutcomeUnknown("a token was made, and the answer that names it was lost")
+    try:
+        found = answer.json()
+    except BadAnswer:
+        found = None
+    token = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(token, str) or not 1 <= len(token) <= MAX_TOKEN:
+        raise OutcomeUnknown(f"{answer.evidence}: the answer does not name the new token")
+    return token
+
+
+def is_default(document: Json) -> bool:
+    """Whether a payment instrument or address is its customer's default."""
+    return isinstance(document, dict) and document.get("default") in (True, "true")
+
+
+def is_enrolled(identifier: Json) -> bool:
+    """Whether an instrument identifier has a network token."""
+    return isinstance(identifier, dict) and "tokenizedCard" in identifier
+
+
+def part_of(document: Json, name: str) -> dict[str, Json]:
+    """An object inside a document, such as ``billTo``; empty where there is none."""
+    inner = document.get(name) if isinstance(document, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
 def has_bill_to(identifier: Json) -> bool:
     """Whether an instrument identifier carries a billing address (TMS ``TmsEmbeddedInstrumentIdentifierBillTo``)."""
     return isinstance(identifier, dict) and "billTo" in identifier
@@ -92,8 +145,9 @@ def _listed(value: Json, where: str) -> Listed:
     entry = _object(value, where)
     return Listed(
         id=_token(entry.get("id"), where),
-        default=entry.get("default") in (True, "true"),
+        default=is_default(entry),
         identifier=_identifier(entry, where),
+        document=entry,
     )
 
 

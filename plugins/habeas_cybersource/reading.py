@@ -8,13 +8,15 @@ where it matters, and never exported.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from habeas import Document, Export, Gap, Inventory, Omission, Record, Result, Subject
 from habeas.connection import Connection
 from habeas.http.transport import Answer
-from habeas_cybersource import client, kinds, mapping
+from habeas.models import Json
+from habeas_cybersource import client, kinds, mapping, names
+from habeas_cybersource.lookup import customer_tokens
 
 __all__ = ["fetch", "find"]
 
@@ -42,44 +44,51 @@ def find(connection: Connection, subject: Subject) -> Inventory:
     One record for each customer token, for each of its lists that is not empty, and for each distinct instrument
     identifier. Raises :class:`~habeas.VendorError`.
     """
-    tokens = subject.values(connection.name)
-    proper = [token for token in tokens if len(token) <= mapping.MAX_TOKEN]
-    gaps = () if tokens and len(proper) == len(tokens) else (_token_needed(connection, given=bool(tokens)),)
+    tokens, problem = customer_tokens(connection, subject)
     records: list[Record] = []
-    cards: dict[str, list[str]] = {}
+    cards: dict[str, _Card] = {}
     evidence: list[str] = []
-    for token in proper:
+    for token in tokens:
         answer = client.get_customer(connection, token)
         evidence.append(answer.evidence)
         if answer.status in client.GONE:
             continue
-        records.append(Record(kinds.CUSTOMER, 1, (token,)))
+        records.append(Record(kinds.CUSTOMER, 1, (token,), fields=names.of_customer(answer.json())))
         for part in client.PARTS.values():
             entries = client.list_part(connection, part, token)
             if entries:
-                records.append(
-                    Record(part.kind, len(entries), tuple(entry.id for entry in entries), {"customer": token})
-                )
-            for card in dict.fromkeys(entry.identifier for entry in entries if entry.identifier):
-                cards.setdefault(card, []).append(token)
+                records.append(_list_record(part.kind, token, entries))
+            for entry in entries:
+                if entry.identifier:
+                    card = cards.setdefault(entry.identifier, _Card())
+                    card.customers[token] = None
+                    card.shown.append(entry.card)
     records += [
-        Record(kinds.INSTRUMENT_IDENTIFIER, 1, (card,), {"customers": holders}) for card, holders in cards.items()
+        Record(
+            kinds.INSTRUMENT_IDENTIFIER,
+            1,
+            (identifier,),
+            {"customers": list(card.customers)},
+            names.of_identifiers(card.shown),
+        )
+        for identifier, card in cards.items()
     ]
+    gaps = (Gap(kinds.CUSTOMER, Result.MANUAL, problem),) if problem else ()
     return Inventory(tuple(records), gaps, "; ".join(dict.fromkeys(evidence)))
 
 
-def _token_needed(connection: Connection, *, given: bool) -> Gap:
-    problem = (
-        "a customer token that was given is not one: it is longer than 32 characters"
-        if given
-        else "CyberSource TMS cannot be searched by e-mail address or by the shop's own customer id"
-    )
-    return Gap(
-        kinds.CUSTOMER,
-        Result.MANUAL,
-        f"{problem}: find the person's customer token in the shop's own database or in the Business Center, and run "
-        f"again with it in the identity table's column `{connection.name}` or as `{connection.name}=TOKEN`",
-    )
+@dataclass(frozen=True, repr=False)
+class _Card:
+    """Which of this person's customer tokens use a card, and its token as their payment instruments show it."""
+
+    customers: dict[str, None] = field(default_factory=dict)
+    shown: list[Json] = field(default_factory=list)
+
+
+def _list_record(kind: str, token: str, entries: Sequence[mapping.Listed]) -> Record:
+    documents = [entry.document for entry in entries]
+    seen = names.of_instruments(documents) if kind == kinds.PAYMENT_INSTRUMENT else names.of_addresses(documents)
+    return Record(kind, len(entries), tuple(entry.id for entry in entries), {"customer": token}, seen)
 
 
 # -- export -----------------------------------------------------------------------------------------------------------

@@ -10,65 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from habeas import Action, AuthRejected, Erasure, Outcome, OutcomeUnknown, PlanItem, Result, VendorError
+from habeas import Action, AuthRejected, Erasure, NotSent, Outcome, OutcomeUnknown, PlanItem, Result, VendorError
 from habeas.connection import Connection
-from habeas.http.api import Api
-from habeas_talonone import client, mapping
-from habeas_talonone.kinds import AUDIENCE, CARD, COUPON, PROFILE, PROGRAM, REFERRAL
+from habeas_talonone import activity, client, mapping
 from habeas_talonone.lookup import SHELL_NAMES, Look, ledger_left, look, names_the_person
+from habeas_talonone.naming import AUDIENCE, CARD, COUPON, EVENT, FRIEND, PROFILE, PROGRAM, REFERRAL, SESSION
+from habeas_talonone.settings import applications, retention_days
+from habeas_talonone.wording import (
+    ACTIVITY_KEPT,
+    ADVOCATE,
+    CARD_STAYS,
+    COUPON_STAYS,
+    EARNED,
+    ISSUED,
+    KEPT,
+    LEFT_BEHIND,
+    MEMBER,
+    MEMBER_KEPT,
+    NO_KEY,
+    NOT_PLANNED,
+    NOT_READY,
+    ORPHANED,
+    REDEEMED,
+    REFERRAL_STAYS,
+    RETENTION,
+    SHELL,
+    STILL_THERE,
+    UNSEEN,
+)
 
 __all__ = ["erase"]
 
 _OWN_CALL = (COUPON, PROGRAM, CARD, AUDIENCE)
 """Kinds that have a call of their own, in the order in which they are erased. The others go with the profile."""
-
-STILL_THERE = "Talon.One took the call, but reading it back still shows the record: run `habeas resume`."
-NOT_READY = "Not erased: other records that must go first are still there, and could no longer be reached afterwards."
-NOT_PLANNED = (
-    "Not erased: Talon.One now holds records about the person that the plan does not name; start a new erasure."
-)
-KEPT = (
-    "Talon.One removes this only together with the profile, which the plan keeps: remove it by hand in the Campaign"
-    " Manager."
-)
-LEFT_BEHIND = (
-    "Talon.One deleted the customer's data, but still lists this under the profile: ask Talon.One support to remove it."
-)
-SHELL = "The details are gone. Talon.One keeps an empty profile under the id, which no call removes."
-UNSEEN = (
-    "Talon.One confirmed the deletion, but keeps a profile under the id with counts of sessions and sales, and it had"
-    " no details whose disappearance could be read back."
-)
-REDEEMED = (
-    "The reservation is gone, but Talon.One still lists the coupon under the profile, because it was used: ask"
-    " Talon.One support to remove the redemption."
-)
-ISSUED = (
-    "A coupon was issued to this person by id, the id is an e-mail address or phone number, and no call takes it off:"
-    " delete the coupon in the Campaign Manager, in the coupons of its campaign."
-)
-ADVOCATE = (
-    "The code no longer leads from the person, but it was made for an id that is an e-mail address or phone number, and"
-    " no call takes that off: delete the code in the Campaign Manager, in the referrals of its campaign."
-)
-COUPON_STAYS = (
-    "The reservation is gone. The coupon itself stays, and whether it still carries the person's id or notes shows only"
-    " in the Campaign Manager."
-)
-REFERRAL_STAYS = (
-    "The code no longer leads from the person. Whether the campaign keeps the code shows only in the Campaign Manager."
-)
-CARD_STAYS = "The card is no longer linked to the person. The card itself and its points stay."
-MEMBER = "Points and transactions are gone. Talon.One still lists the program, without points, under the empty profile."
-MEMBER_KEPT = (
-    "Points and transactions are gone. Talon.One still lists the person as a member of the program, which no call ends"
-    " as long as the plan keeps the profile: ask Talon.One support to end it."
-)
-EARNED = (
-    "The card is no longer linked to the person, but points on it still name them: delete the card in the Campaign"
-    " Manager if nobody else uses it, or ask Talon.One support to remove the name."
-)
 
 
 @dataclass(frozen=True)
@@ -84,6 +60,8 @@ class _Standing:
     """What a person must do, where nothing is left that a call could remove."""
     reason: str = ""
     """What is to be said of an item that is gone."""
+    bare: bool = False
+    """True for sessions and events whose attributes are gone: what waits goes when the vendor's retention ends."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +84,7 @@ def erase(connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
     outcomes = [
         outcome
         for integration_id, planned in items.items()
-        for outcome in _Person(connection.api, erasure, integration_id, planned).run()
+        for outcome in _Person(connection, erasure, integration_id, planned).run()
     ]
     return tuple(sorted(outcomes, key=lambda outcome: outcome.index))
 
@@ -114,8 +92,9 @@ def erase(connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
 class _Person:
     """The work under one ``integrationId``, for one call of the hook."""
 
-    def __init__(self, api: Api, erasure: Erasure, integration_id: str, planned: list[PlanItem]) -> None:
-        self._api = api
+    def __init__(self, connection: Connection, erasure: Erasure, integration_id: str, planned: list[PlanItem]) -> None:
+        self._connection = connection
+        self._api = connection.api
         self._id = integration_id
         self._planned = planned
         self._items = [item for item in planned if item.action is Action.ERASE]
@@ -208,7 +187,9 @@ class _Person:
             program, card = mapping.split_card_ref(ref)
             client.unlink_card(api, program, card, who, lambda: not self._linked(ref)[0])
         else:
-            client.leave_audience(api, ref, who, lambda: not _listed(kind, ref, look(api, who)))
+            client.leave_audience(
+                api, int(ref), who, lambda: not _listed(kind, ref, look(api, who)), ok=(200, 204, 404)
+            )
 
     def _troubled(self, item: PlanItem, error: VendorError) -> None:
         if isinstance(error, AuthRejected):
@@ -229,6 +210,8 @@ class _Person:
             return self._coupons_standing(item, now)
         if kind == CARD:
             return self._cards_standing(refs, now)
+        if kind in activity.KINDS:
+            return self._activity_standing(kind)
         listed = tuple(ref for ref in refs if _listed(kind, ref, now))
         if kind == PROGRAM:
             reads = [(ref, *ledger_left(self._api, ref, self._id)) for ref in refs]
@@ -239,6 +222,13 @@ class _Person:
             by_hand = ADVOCATE if self._named else ""
             return _Standing(now.evidence, waiting=listed, by_hand=by_hand, reason=REFERRAL_STAYS)
         return _Standing(now.evidence, waiting=listed)
+
+    def _activity_standing(self, kind: str) -> _Standing:
+        if not applications(self._connection.settings):
+            raise NotSent(NO_KEY, advice="give the connection its `management_key` again")
+        seen = activity.listing(self._connection, kind, self._id)
+        waiting = seen.ids or (kind,) * seen.count
+        return _Standing(seen.evidence, waiting=waiting, bare=kind != FRIEND and not seen.described)
 
     def _coupons_standing(self, item: PlanItem, now: Look) -> _Standing:
         reads = [(ref, *self._reserved(ref)) for ref in item.record.ids]
@@ -304,6 +294,10 @@ class _Person:
         return [self._outcome(item, after) for item in self._items]
 
     def _outcome(self, item: PlanItem, after: Look) -> Outcome:
+        if item.index not in self._begun:
+            # Nobody saw whether it was there: what is gone by now, a second pass may call erased.
+            unseen = self._trouble[item.index]
+            return Outcome(item.index, unseen.result, "", unseen.reason)
         try:
             standing = self._standing(item, after)
         except VendorError as error:
@@ -311,6 +305,10 @@ class _Person:
         if item.record.kind == PROFILE and after.held is not None:
             return self._shell(item, after)
         trouble = self._why_left(item, standing, after)
+        if trouble is not None and trouble.result is Result.ACCEPTED:
+            days = retention_days(self._connection.settings)
+            until = (self._connection.clock.now() + timedelta(days=days)).date().isoformat()
+            return Outcome(item.index, trouble.result, standing.evidence, trouble.reason, until)
         if trouble is None and standing.by_hand:
             # While the profile is still to go, what it leaves behind is not yet certain.
             trouble = self._above(after) or _Trouble(Result.MANUAL, standing.by_hand)
@@ -339,11 +337,17 @@ class _Person:
         if not standing.waiting:
             return None
         kind = item.record.kind
-        if self._profile is None:
-            return _Trouble(Result.MANUAL, {PROGRAM: MEMBER_KEPT, COUPON: REDEEMED}.get(kind, KEPT))
+        kept = any(one.record.kind == PROFILE for one in self._planned) or kind not in activity.KINDS
+        if self._profile is None and kept:
+            words = {PROGRAM: MEMBER_KEPT, COUPON: REDEEMED, SESSION: ACTIVITY_KEPT, EVENT: ACTIVITY_KEPT}
+            return _Trouble(Result.MANUAL, words.get(kind, KEPT))
         above = self._above(after)
         if above is not None or kind == PROGRAM:
             return above
+        if standing.bare:
+            return _Trouble(Result.ACCEPTED, RETENTION)
+        if self._profile is None:
+            return _Trouble(Result.MANUAL, ORPHANED)
         return _Trouble(Result.MANUAL, REDEEMED if kind == COUPON else LEFT_BEHIND)
 
     def _above(self, after: Look) -> _Trouble | None:

@@ -1,4 +1,4 @@
-"""The export hook: what the Integration API tells about a person, page by page, as the vendor sent it.
+"""The export hook: what Talon.One tells about a person, page by page, as the vendor sent it.
 
 One document per answer, so that no field is lost in merging: its bytes are the vendor's, except where other people's
 ids had to be taken out. Lists without entries make no document.
@@ -7,28 +7,24 @@ ids had to be taken out. Lists without entries make no document.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from habeas import BadAnswer, Document, Export, Gap, Inventory, Result, Subject
+from habeas import BadAnswer, Document, Export, Inventory, Subject
 from habeas.connection import Connection
 from habeas.http.api import Api
 from habeas.http.transport import Answer
 from habeas.models import Json
-from habeas_talonone import client, filters, mapping
+from habeas_talonone import activity, client, filters, mapping
 from habeas_talonone.filters import Filtered
-from habeas_talonone.kinds import ACHIEVEMENT, CARD, PROFILE, PROGRAM
 from habeas_talonone.lookup import integration_ids
+from habeas_talonone.naming import ACHIEVEMENT, CARD, EVENT, FRIEND, PROFILE, PROGRAM, SESSION
+from habeas_talonone.settings import applications
 
 __all__ = ["export"]
 
-MISSING = (
-    "Sessions and events, with the purchases in them, and the logs of requests cannot be read with an Integration API"
-    " key and are not in this package. Get them from the Campaign Manager: open the customer's profile in each"
-    " Application and export its sessions and events."
-)
-
 _Filter = Callable[[Json, Collection[str]], Filtered]
+_ACTIVITY: Mapping[str, _Filter] = {SESSION: filters.unfiltered, EVENT: filters.unfiltered, FRIEND: filters.friends}
 
 
 @dataclass
@@ -58,7 +54,10 @@ def export(connection: Connection, subject: Subject, inventory: Inventory) -> Ex
     ids = dict.fromkeys(str(record.data["integration_id"]) for record in inventory.records)
     for number, integration_id in enumerate(ids, 1):
         _one_profile(package, f"{number:02d}", integration_id)
-    gaps = (Gap(PROFILE, Result.UNSUPPORTED, MISSING, standing=True),) if package.documents else ()
+        for kind, keep in _ACTIVITY.items():
+            pages = activity.pages(connection, kind, integration_id)
+            package.add_pages(kind, f"{kind}s-{number:02d}", pages, keep)
+    gaps = activity.GAPS if package.documents and not applications(connection.settings) else ()
     return Export(tuple(package.documents), gaps, inventory.evidence)
 
 
@@ -83,6 +82,7 @@ def _one_program(package: _Package, name: str, program: str, integration_id: str
     balances = client.program_balances(api, program, integration_id)
     if balances.status == 404:
         return
+    client.read_as(balances, mapping.balance_is_zero)  # Refuses what is no balance.
     package.add(PROGRAM, f"{name}-balances.json", balances)
     package.add_pages(PROGRAM, f"{name}-transactions", client.program_transactions(api, program, integration_id))
     for status in client.POINTS_STATUSES:

@@ -14,9 +14,10 @@ from habeas import Omission
 from habeas.models import Json
 from habeas_talonone.mapping import items
 
-__all__ = ["Filtered", "card_balances", "card_points", "card_transactions", "inventory", "unfiltered"]
+__all__ = ["Filtered", "card_balances", "card_points", "card_transactions", "friends", "inventory", "unfiltered"]
 
 _RIGHTS = "It names other people, whose rights a copy must not affect (Art. 15(4) GDPR)."
+_FRIENDS = ("friendIntegrationId", "sessionId")
 _SESSION = "The card is shared, and the purchase may be another person's (Art. 15(4) GDPR)."
 
 
@@ -77,6 +78,18 @@ def card_transactions(document: Json, own: Collection[str]) -> Filtered:
     entries = items(document, "data", required=True)
     kept = [{key: value for key, value in entry.items() if key != "customerSessionId"} for entry in entries]
     omissions = _told("ids of sessions", _SESSION, sum(1 for entry in entries if entry.get("customerSessionId")))
+    return Filtered(document | {"data": kept} if omissions else document, omissions)
+
+
+def friends(document: Json, own: Collection[str]) -> Filtered:
+    """A page of the friends a person has referred: who they are, and their sessions."""
+    entries = items(document, "data", required=True)
+    kept = [
+        {key: value for key, value in entry.items() if key not in _FRIENDS or not _others(value, own)}
+        for entry in entries
+    ]
+    dropped = sum(1 for entry in entries if _others(entry.get("friendIntegrationId"), own))
+    omissions = _told("ids of referred friends, and of their sessions", _RIGHTS, dropped)
     return Filtered(document | {"data": kept} if omissions else document, omissions)
 
 

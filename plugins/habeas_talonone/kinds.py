@@ -1,36 +1,25 @@
-"""What Talon.One can hold about a person, as its Integration API shows it, and what it keeps for a while anyway."""
+"""What Talon.One can hold about a person, as its two APIs show it, and what it keeps for a while anyway."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from habeas import Field, Limits, NoticeRule, PluginInfo, RecordKind
+from habeas_talonone.documented import FIELDS
+from habeas_talonone.naming import (
+    ACHIEVEMENT,
+    AUDIENCE,
+    CARD,
+    COUPON,
+    EVENT,
+    FRIEND,
+    GIVEAWAY,
+    PROFILE,
+    PROGRAM,
+    REFERRAL,
+    SESSION,
+)
+from habeas_talonone.settings import PURPOSE_SCHEMA, SESSIONS_DAYS, settings_schema
 
-from habeas import Limits, NoticeRule, PluginInfo, RecordKind
-from habeas.models import Json
-
-__all__ = [
-    "ACHIEVEMENT",
-    "AUDIENCE",
-    "CARD",
-    "COUPON",
-    "GIVEAWAY",
-    "ID_KINDS",
-    "INFO",
-    "PROFILE",
-    "PROGRAM",
-    "REFERRAL",
-]
-
-PROFILE = "profile"
-REFERRAL = "referral"
-COUPON = "coupon"
-PROGRAM = "loyalty_program"
-CARD = "loyalty_card"
-GIVEAWAY = "giveaway"
-ACHIEVEMENT = "achievement"
-AUDIENCE = "audience"
-
-ID_KINDS = ("customer_id", "email", "phone")
-"""What a merchant may use as ``integrationId``; the first is the default."""
+__all__ = ["INFO"]
 
 _DPV = "https://w3id.org/dpv#"
 _PD = "https://w3id.org/dpv/pd#"
@@ -41,6 +30,7 @@ _REWARD = (_DPV + "PersonalisedBenefits", _DPV + "Marketing")
 _KINDS = (
     RecordKind(
         name=PROFILE,
+        fields=FIELDS[PROFILE],
         title="Customer profile",
         description="Your profile: the id the shop gave you, the details it keeps about you, and what you spent.",
         categories=(
@@ -54,6 +44,7 @@ _KINDS = (
     ),
     RecordKind(
         name=REFERRAL,
+        fields=FIELDS[REFERRAL],
         title="Referral code",
         description="A code you can give to friends, and how often it was used.",
         categories=(_PD + "Identifier", _PD + "SocialNetwork"),
@@ -64,6 +55,7 @@ _KINDS = (
     ),
     RecordKind(
         name=COUPON,
+        fields=FIELDS[COUPON],
         title="Coupon",
         description="A voucher code that is reserved for you, or that you have used.",
         categories=(_PD + "Identifier", _PD + "PurchasesAndSpendingHabit"),
@@ -74,6 +66,7 @@ _KINDS = (
     ),
     RecordKind(
         name=PROGRAM,
+        fields=FIELDS[PROGRAM],
         title="Loyalty points",
         description="Your points in one loyalty program, and how you earned and spent them.",
         categories=(_PD + "PurchasesAndSpendingHabit", _PD + "Transactional"),
@@ -82,6 +75,7 @@ _KINDS = (
     ),
     RecordKind(
         name=CARD,
+        fields=FIELDS[CARD],
         title="Loyalty card",
         description="A loyalty card that is linked to you, and its points.",
         categories=(_PD + "Identifier", _PD + "PurchasesAndSpendingHabit", _PD + "Transactional"),
@@ -90,6 +84,7 @@ _KINDS = (
     ),
     RecordKind(
         name=GIVEAWAY,
+        fields=FIELDS[GIVEAWAY],
         title="Giveaway",
         description="A gift code that was given to you.",
         categories=(_PD + "Identifier",),
@@ -99,6 +94,7 @@ _KINDS = (
     ),
     RecordKind(
         name=ACHIEVEMENT,
+        fields=FIELDS[ACHIEVEMENT],
         title="Achievement",
         description="How far you have come towards a goal the shop has set.",
         categories=(_PD + "Behavioural",),
@@ -108,11 +104,43 @@ _KINDS = (
     ),
     RecordKind(
         name=AUDIENCE,
+        fields=FIELDS[AUDIENCE],
         title="Audience",
         description="A group of customers that the shop has put you into.",
         categories=(_PD + "GroupProfile",),
         purposes=(_DPV + "DirectMarketing", _DPV + "Personalisation"),
         retention="until the shop takes you out of the group or deletes it",
+        erased_with=(PROFILE,),
+    ),
+    RecordKind(
+        name=SESSION,
+        fields=FIELDS[SESSION],
+        title="Shopping session",
+        description="A visit to the shop: what was in the basket, what it cost, and the codes used.",
+        categories=(_PD + "Identifier", _PD + "PurchasesAndSpendingHabit", _PD + "Transactional"),
+        purposes=_REWARD,
+        retention="until Talon.One's general retention ends",
+        # "Entities that reference this customer profile" are emptied with it.
+        erased_with=(PROFILE,),
+    ),
+    RecordKind(
+        name=EVENT,
+        fields=FIELDS[EVENT],
+        title="Event",
+        description="Something you did in the shop, as the shop reported it.",
+        categories=(_PD + "Behavioural",),
+        purposes=_REWARD,
+        retention="until Talon.One's general retention ends",
+        erased_with=(PROFILE,),
+    ),
+    RecordKind(
+        name=FRIEND,
+        fields=FIELDS[FRIEND],
+        title="Friend you referred",
+        description="That somebody came to the shop with a code of yours, and when.",
+        categories=(_PD + "SocialNetwork",),
+        purposes=_REWARD,
+        retention="until the shop deletes the code or its campaign",
         erased_with=(PROFILE,),
     ),
 )
@@ -127,9 +155,9 @@ def _notice(text: str, days: int, setting: str) -> NoticeRule:
 
 _NOTICES = (
     _notice(
-        "Sessions and events, which the Integration API can neither list nor delete, stay at Talon.One under the"
-        " person's id until its general retention ends.",
-        120,
+        "Sessions and events, which no call deletes, stay at Talon.One under the person's id until its general"
+        " retention ends.",
+        SESSIONS_DAYS,
         "sessions_retention_days",
     ),
     _notice("The audit log of the Talon.One account may name the person.", 90, "audit_retention_days"),
@@ -140,48 +168,20 @@ _NOTICES = (
 )
 
 
-def _schema() -> Mapping[str, Json]:
-    days = {
-        rule.setting: {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 3650,
-            "description": f"Days. Default {rule.days}: one of the vendor's published numbers, not your contract's.",
-        }
-        for rule in _NOTICES
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "api_key": {
-                "type": "string",
-                "minLength": 1,
-                "description": "Integration API key. It belongs to one Application, and so to live or to sandbox data.",
-            },
-            "integration_id": {
-                "enum": list(ID_KINDS),
-                "default": ID_KINDS[0],
-                "description": "What your shop sends as integrationId, where the identity table has no column for it.",
-            },
-            **days,
-        },
-        "required": ["api_key"],
-        "additionalProperties": False,
-    }
-
-
 INFO = PluginInfo(
     name="talonone",
     title="Talon.One",
     main_kind=PROFILE,
     kinds=_KINDS,
-    settings_schema=_schema(),
-    secrets=("api_key",),
+    settings_schema=settings_schema(_NOTICES),
+    secrets=("api_key", "management_key"),
     notices=_NOTICES,
     # No number is published for the Integration API. More than three calls at once on one profile are refused (409),
     # but a person is worked on one call at a time.
     limits=Limits(requests_per_second=20.0, concurrency=4),
     erase_order=10,
+    purpose_schema=PURPOSE_SCHEMA,
+    rectifies=tuple(Field),
 )
 """The plugin's description.
 

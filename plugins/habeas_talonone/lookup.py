@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from habeas import Gap, Inventory, Record, Result, Subject
 from habeas.connection import Connection
 from habeas.http.api import Api
-from habeas_talonone import client, mapping
-from habeas_talonone.kinds import ID_KINDS, PROFILE
+from habeas_talonone import activity, client, mapping
 from habeas_talonone.mapping import Holding
+from habeas_talonone.naming import PROFILE
+from habeas_talonone.settings import ID_KINDS, applications
 
-__all__ = ["Look", "find", "integration_ids", "ledger_left", "look", "names_the_person"]
+__all__ = ["NO_ID", "SHELL_NAMES", "Look", "find", "integration_ids", "ledger_left", "look", "names_the_person"]
 
 NO_ID = (
     "No Talon.One id of this person is known. Look the customer up in the Campaign Manager, and give the integration"
@@ -29,6 +30,12 @@ class Look:
 
     held: Holding | None
     evidence: str
+
+    @property
+    def known(self) -> bool:
+        """Whether more than an empty profile is there."""
+        held = self.held
+        return held is not None and (held.described or held.active or any(held.refs(kind) for kind in mapping.KINDS))
 
 
 def integration_ids(connection: Connection, subject: Subject) -> tuple[str, ...]:
@@ -72,7 +79,8 @@ def names_the_person(integration_id: str, subject: Subject) -> bool:
 def find(connection: Connection, subject: Subject) -> Inventory:
     """The inventory hook: all records under all of the person's ids.
 
-    Sessions and events cannot be listed with an Integration API key; the plugin's notices say so for every case.
+    Sessions, events and friends are searched where a Management API key is configured, whether or not there is a
+    profile: an erasure may leave them.
     """
     ids = integration_ids(connection, subject)
     if not ids:
@@ -82,16 +90,25 @@ def find(connection: Connection, subject: Subject) -> Inventory:
     evidence: list[str] = []
     for integration_id in ids:
         seen = look(connection.api, integration_id)
-        if seen.held is None:
-            evidence.append(seen.evidence)
-            continue
-        programs = seen.held.programs
-        if not (seen.held.described or seen.held.active):
-            # An empty profile can still be listed as a member: only points or a history are data about somebody.
-            programs = tuple(p for p in programs if ledger_left(connection.api, p, integration_id)[0])
-        found = mapping.records(seen.held, programs)
-        records.extend(found)
-        evidence.append(seen.evidence if found else f"{seen.evidence}, an empty profile")
-        if not found and names_the_person(integration_id, subject):
+        found = _profile_records(connection.api, seen)
+        evidence.append(seen.evidence if found or seen.held is None else f"{seen.evidence}, an empty profile")
+        if seen.held is not None and not found and names_the_person(integration_id, subject):
             gaps.append(Gap(PROFILE, Result.MANUAL, SHELL_NAMES, 1))
+        listed, reads = activity.records(connection, integration_id)
+        evidence += reads
+        records += (*found, *listed)
+    if records and not applications(connection.settings):
+        gaps += activity.GAPS
     return Inventory(tuple(records), tuple(gaps), "; ".join(dict.fromkeys(evidence)))
+
+
+def _profile_records(api: Api, seen: Look) -> tuple[Record, ...]:
+    """What one reading of the inventory holds; empty where there is no profile, or an empty one."""
+    held = seen.held
+    if held is None:
+        return ()
+    programs = held.programs
+    if not (held.described or held.active):
+        # An empty profile can still be listed as a member: only points or a history are data about somebody.
+        programs = tuple(p for p in programs if ledger_left(api, p, held.integration_id)[0])
+    return mapping.records(held, programs)

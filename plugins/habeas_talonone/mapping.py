@@ -6,26 +6,31 @@ holds nothing of it. Lists may be missing or null: Talon.One leaves empty ones o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from habeas import BadAnswer, Record
+from habeas import BadAnswer, Record, field_names
 from habeas.models import Json
-from habeas_talonone.kinds import ACHIEVEMENT, AUDIENCE, CARD, COUPON, GIVEAWAY, PROFILE, PROGRAM, REFERRAL
+from habeas_talonone.naming import ACHIEVEMENT, AUDIENCE, CARD, COUPON, GIVEAWAY, PROFILE, PROGRAM, REFERRAL
 
 __all__ = [
     "KINDS",
     "Coupon",
     "Holding",
+    "Row",
     "balance_is_zero",
     "card_names",
     "card_ref",
     "has_progress",
+    "has_type",
     "holding",
     "items",
     "more",
     "points_name",
     "records",
     "reservation_names",
+    "rows",
+    "session_is_of",
     "split_card_ref",
     "total",
 ]
@@ -66,6 +71,12 @@ class Holding:
     achievements: tuple[str, ...]
     """Those begun: with a status other than ``not_started``, or progress."""
     audiences: tuple[str, ...]
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    """The profile's attributes that have a value."""
+    noted: Mapping[str, int] = field(default_factory=dict)
+    """Record kind → how many have attributes of their own with text in them, which may repeat what the profile says."""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Record kind → names of the fields that were seen."""
 
     def refs(self, kind: str) -> tuple[str, ...]:
         """The ids of one kind other than ``profile``."""
@@ -89,9 +100,10 @@ def holding(document: Json, integration_id: str) -> Holding:
     if _text(profile, "integrationId") != integration_id:
         raise BadAnswer("Talon.One answered with another profile than was asked for")
     loyalty = _optional(document, "loyalty")
+    attributes = {name: value for name, value in _optional(profile, "attributes").items() if value is not None}
     return Holding(
         integration_id=integration_id,
-        described=any(value is not None for value in _optional(profile, "attributes").values()),
+        described=bool(attributes),
         active=_number(profile, "closedSessions") != 0 or _number(profile, "totalSales") != 0,
         referrals=_ids(document, "referrals", "id"),
         coupons=_coupons(document, integration_id),
@@ -100,6 +112,9 @@ def holding(document: Json, integration_id: str) -> Holding:
         giveaways=_ids(document, "giveaways", "id"),
         achievements=tuple(_id(a, "achievementId") for a in items(document, "achievements") if _begun(a)),
         audiences=_ids(profile, "audienceMemberships", "id"),
+        attributes=attributes,
+        noted=_noted(document, integration_id),
+        fields=_fields(document, profile, loyalty, integration_id),
     )
 
 
@@ -115,10 +130,48 @@ def records(held: Holding, programs: tuple[str, ...]) -> tuple[Record, ...]:
         COUPON: {"issued": any(c.issued for c in held.coupons), "noted": any(c.noted for c in held.coupons)}
     }
     found = [(kind, programs if kind == PROGRAM else held.refs(kind)) for kind in KINDS]
-    others = tuple(Record(kind, len(refs), refs, whose | notes.get(kind, {})) for kind, refs in found if refs)
+    others = tuple(
+        Record(kind, len(refs), refs, whose | notes.get(kind, {}), held.fields.get(kind, ()))
+        for kind, refs in found
+        if refs
+    )
     if not (held.described or held.active or others):
         return ()
-    return (Record(PROFILE, 1, (held.integration_id,), whose | {"described": held.described}), *others)
+    data = whose | {"described": held.described}
+    return (Record(PROFILE, 1, (held.integration_id,), data, held.fields.get(PROFILE, ())), *others)
+
+
+@dataclass(frozen=True, repr=False)
+class Row:
+    """A session, an event or a referred friend, as the Management API lists it."""
+
+    id: str
+    """The vendor's number; empty for a friend, who has none."""
+    described: bool
+    """True where it has attributes, of its own or of its items."""
+    fields: tuple[str, ...]
+
+
+def rows(document: Json) -> tuple[Row, ...]:
+    """The entries of a page of sessions, events or friends."""
+    found = []
+    for entry in items(document, "data", required=True):
+        parts = (entry, *items(entry, "cartItems"))
+        described = any(value is not None for part in parts for value in _optional(part, "attributes").values())
+        number = _id(entry, "id") if "friendIntegrationId" not in entry else ""
+        names = field_names(entry, keyed=("discounts", "cartItems[].prices"))
+        found.append(Row(number, described, names))
+    return tuple(found)
+
+
+def has_type(document: Json, event_type: str) -> bool:
+    """Whether a page of events has one of this type."""
+    return any(entry.get("type") == event_type for entry in items(document, "data", required=True))
+
+
+def session_is_of(document: Json, integration_id: str) -> bool:
+    """Whether a session (``IntegrationCustomerSessionResponse``) belongs to this person."""
+    return _optional(document, "customerSession").get("profileId") == integration_id
 
 
 def has_progress(document: Json) -> bool:
@@ -190,11 +243,47 @@ def split_card_ref(ref: str) -> tuple[str, str]:
     return program, identifier
 
 
+def _noted(document: Json, integration_id: str) -> Mapping[str, int]:
+    entries = {
+        COUPON: [c for c in items(document, "coupons") if _is_own(c, integration_id)],
+        REFERRAL: items(document, "referrals"),
+        GIVEAWAY: items(document, "giveaways"),
+    }
+    return {kind: sum(1 for one in found if _has_text(one)) for kind, found in entries.items()}
+
+
+def _has_text(entry: Mapping[str, Json]) -> bool:
+    return any(isinstance(value, str | list) and bool(value) for value in _optional(entry, "attributes").values())
+
+
+def _fields(document: Json, profile: Json, loyalty: Json, integration_id: str) -> Mapping[str, tuple[str, ...]]:
+    own = {name: value for name, value in profile.items() if name != "audienceMemberships"}
+    coupons = (c for c in items(document, "coupons") if _is_own(c, integration_id))
+    return {
+        PROFILE: _names([own]),
+        REFERRAL: _names(items(document, "referrals")),
+        COUPON: _names(coupons),
+        PROGRAM: _names(_optional(loyalty, "programs").values(), keyed=("subLedgers",)),
+        CARD: _names(items(loyalty, "cards"), keyed=("subledgers",)),
+        GIVEAWAY: _names(items(document, "giveaways")),
+        ACHIEVEMENT: _names(a for a in items(document, "achievements") if _begun(a)),
+        AUDIENCE: _names(items(profile, "audienceMemberships")),
+    }
+
+
+def _names(documents: Iterable[Json], keyed: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return tuple(sorted({name for document in documents for name in field_names(document, keyed=keyed)}))
+
+
+def _is_own(coupon: Mapping[str, Json], integration_id: str) -> bool:
+    return coupon.get("recipientIntegrationId") == integration_id or coupon.get("implicitlyReserved") is not True
+
+
 def _coupons(document: Json, integration_id: str) -> tuple[Coupon, ...]:
     found = []
     for coupon in items(document, "coupons"):
         issued = coupon.get("recipientIntegrationId") == integration_id
-        if issued or coupon.get("implicitlyReserved") is not True:
+        if _is_own(coupon, integration_id):
             found.append(Coupon(_text(coupon, "value"), issued, bool(_optional(coupon, "attributes"))))
     return tuple(dict.fromkeys(found))
 

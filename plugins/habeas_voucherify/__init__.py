@@ -2,11 +2,12 @@
 
 Sources: the vendor's OpenAPI documents of August 2026 (paths, parameters, statuses) and its pages on authentication,
 limits, listing, customers and loyalty programs. Records: :mod:`.kinds`; calls: :mod:`.client`; who belongs to a case:
-:mod:`.lookup`; what erasing does, and in which order: :mod:`.erasing`.
+:mod:`.lookup`; what erasing does, and in which order: :mod:`.erasing`; consents: :mod:`.consenting`; corrections:
+:mod:`.rectifying`.
 
 What the documents leave open is met by reading back: whether redemptions, publications and vouchers keep a customer's
-name after the permanent deletion, whether a permanent deletion works after a plain one, what a second one answers. This
-plugin creates and updates nothing: Voucherify creates an unknown customer on almost every write.
+name after the permanent deletion, whether a permanent deletion works after a plain one, what a second one answers.
+Voucherify creates an unknown customer on almost every write: nothing is written for a person whom no read has shown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from habeas.http.transport import Transport
     from habeas.testing.sandbox import SandboxApp
 
-__all__ = ["authenticator", "check", "describe", "erase", "export", "inventory", "new_sandbox"]
+__all__ = [
+    "authenticator",
+    "check",
+    "create_canary",
+    "describe",
+    "erase",
+    "export",
+    "inventory",
+    "new_sandbox",
+    "read_consent",
+    "rectify",
+    "update_consent",
+]
 
 
 @habeas.hookimpl
@@ -72,6 +85,40 @@ def erase(connection: Connection, erasure: habeas.Erasure) -> tuple[habeas.Outco
     from habeas_voucherify import erasing
 
     return erasing.erase(connection, erasure)
+
+
+@habeas.hookimpl
+def update_consent(connection: Connection, update: habeas.ConsentUpdate) -> tuple[habeas.Effect, ...]:
+    """By the consents endpoint of older projects, or as flags in the customer's metadata, which are read back."""
+    from habeas_voucherify import consenting
+
+    return consenting.update(connection, update)
+
+
+@habeas.hookimpl
+def read_consent(
+    connection: Connection, subject: habeas.Subject, purposes: tuple[habeas.Purpose, ...]
+) -> tuple[habeas.HeldConsent, ...]:
+    """What the metadata flags say; the consents endpoint never shows what it holds."""
+    from habeas_voucherify import consenting
+
+    return consenting.read(connection, subject, purposes)
+
+
+@habeas.hookimpl
+def rectify(connection: Connection, rectification: habeas.Rectification) -> tuple[habeas.Effect, ...]:
+    """The customers' own details; copies of them in past records are told."""
+    from habeas_voucherify import rectifying
+
+    return rectifying.rectify(connection, rectification)
+
+
+@habeas.hookimpl
+def create_canary(connection: Connection, person: habeas.CanaryPerson) -> habeas.Canary:
+    """One customer, with the shop's id as its source id."""
+    from habeas_voucherify import canary
+
+    return canary.create(connection, person)
 
 
 # Named otherwise than its hook: importing the package `sandbox` puts that name into this module, over a function's.

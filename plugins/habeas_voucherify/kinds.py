@@ -5,7 +5,8 @@ Imports nothing that is slow to start.
 
 from __future__ import annotations
 
-from habeas import Limits, NoticeRule, PluginInfo, RecordKind
+from habeas import Field, Limits, NoticeRule, PluginInfo, RecordKind
+from habeas_voucherify.names import COVERED
 
 __all__ = [
     "ACTIVITY",
@@ -58,6 +59,7 @@ _KINDS = (
         categories=_pd("UID", "Name", "Contact", "BirthDate", "PurchasesAndSpendingHabit"),
         purposes=_dpv("CustomerRelationshipManagement", "Personalisation"),
         retention=_UNTIL_ERASED,
+        fields=COVERED[CUSTOMER],
     ),
     RecordKind(
         name=ACTIVITY,
@@ -67,6 +69,7 @@ _KINDS = (
         purposes=_dpv("Personalisation", "Marketing"),
         retention=_UNTIL_ERASED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[ACTIVITY],
     ),
     RecordKind(
         name=SEGMENT,
@@ -76,6 +79,7 @@ _KINDS = (
         purposes=_dpv("DirectMarketing", "Personalisation"),
         retention="until the rule no longer fits you, or the shop has the customer erased",
         erased_with=(CUSTOMER,),
+        fields=COVERED[SEGMENT],
     ),
     RecordKind(
         name=REDEEMABLE,
@@ -85,6 +89,7 @@ _KINDS = (
         purposes=_REWARDS,
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[REDEEMABLE],
     ),
     RecordKind(
         name=REDEMPTION,
@@ -94,6 +99,7 @@ _KINDS = (
         purposes=_REWARDS,
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[REDEMPTION],
     ),
     RecordKind(
         name=PUBLICATION,
@@ -103,6 +109,7 @@ _KINDS = (
         purposes=_REWARDS,
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[PUBLICATION],
     ),
     RecordKind(
         name=VOUCHER,
@@ -112,6 +119,7 @@ _KINDS = (
         purposes=_REWARDS,
         retention=_UNTIL_DELETED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[VOUCHER],
     ),
     RecordKind(
         name=ORDER,
@@ -121,6 +129,7 @@ _KINDS = (
         purposes=_dpv("PersonalisedBenefits", "CustomerOrderManagement"),
         retention=_UNTIL_ERASED,
         erased_with=(CUSTOMER,),
+        fields=COVERED[ORDER],
     ),
     RecordKind(
         name=LOYALTY_MEMBER,
@@ -130,6 +139,7 @@ _KINDS = (
         purposes=_REWARDS,
         retention="until the shop ends the membership or deletes the program",
         erased_with=(CUSTOMER,),
+        fields=COVERED[LOYALTY_MEMBER],
     ),
 )
 
@@ -162,6 +172,22 @@ _SETTINGS = {
             "default": 6,
             "description": "How long Voucherify keeps its API logs: 6 months, or 12 on dedicated hosts.",
         },
+        "consent_by": {
+            "enum": ["automatic", "endpoint", "metadata"],
+            "default": "automatic",
+            "description": "Where consents are kept: by Voucherify's consents endpoint, which newer projects do not"
+            " have; as flags in the customer's metadata; or automatic: by the endpoint, and as flags where it is gone.",
+        },
+        "activity": {
+            "enum": ["activity", "activities"],
+            "default": "activity",
+            "description": "Which list of a customer's activity the project has: activities is the older one.",
+        },
+        "bulk_version": {
+            "enum": ["10-mb", "100-records"],
+            "default": "10-mb",
+            "description": "How much a bulk call may hold: 10 MB, or 100 records in projects from before August 2024.",
+        },
     },
     # Exactly one of the two pairs. Not `oneOf`: so the message names the setting that is missing.
     "if": {"anyOf": [{"required": [name]} for name in _OAUTH]},
@@ -169,6 +195,45 @@ _SETTINGS = {
     "else": {"required": _KEY_PAIR},
     "additionalProperties": False,
 }
+
+_PURPOSE = {
+    "type": "object",
+    "properties": {
+        "consent": {
+            "type": "string",
+            "pattern": "^cnst_[A-Za-z0-9]+$",
+            "description": "Id of the consent at Voucherify (cnst_…), for projects that have the consents endpoint.",
+        },
+        "unsubscribed": {
+            "const": True,
+            "description": "True: withdrawing unsubscribes the customer from everything. In place of consent.",
+        },
+        "metadata": {
+            **_TEXT,
+            "description": "Key of the flag in the customer's metadata; with dots where objects lie inside each other.",
+        },
+        "granted": {**_TEXT, "description": "What the flag holds for a consent that was given. Default: true."},
+        "withdrawn": {**_TEXT, "description": "What it holds for one that was withdrawn. Default: false."},
+    },
+    "anyOf": [{"required": ["consent"]}, {"required": ["unsubscribed"]}, {"required": ["metadata"]}],
+    "not": {"required": ["consent", "unsubscribed"]},
+    "dependentRequired": {"granted": ["metadata", "withdrawn"], "withdrawn": ["metadata", "granted"]},
+    "additionalProperties": False,
+}
+
+_RECTIFIES = (
+    Field.EMAIL,
+    Field.PHONE,
+    Field.NAME,
+    Field.FIRST_NAME,
+    Field.LAST_NAME,
+    Field.BIRTHDATE,
+    Field.STREET,
+    Field.POSTAL_CODE,
+    Field.CITY,
+    Field.REGION,
+    Field.COUNTRY,
+)
 
 _NOTICES = (
     NoticeRule(
@@ -198,6 +263,8 @@ INFO = PluginInfo(
     # that was refused has been done. Who has that plan sets `requests_per_second = 1.2` before running batches.
     limits=Limits(requests_per_second=20.0, concurrency=4),
     erase_order=0,
+    purpose_schema=_PURPOSE,
+    rectifies=_RECTIFIES,
 )
 """The plugin's description.
 

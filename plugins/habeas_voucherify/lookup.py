@@ -6,17 +6,18 @@ address. A customer with another id is somebody else's, whatever its e-mail addr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from habeas import Gap, Inventory, Record, Result, Subject
+from habeas import Gap, Inventory, Record, Result, Subject, field_names
 from habeas.connection import Connection
 from habeas.models import Json
 from habeas_voucherify import client, kinds, mapping
 from habeas_voucherify.client import Numbered
 from habeas_voucherify.mapping import Customer, Member
+from habeas_voucherify.names import KEYED
 
-__all__ = ["LISTS", "beyond", "find", "known_sources"]
+__all__ = ["LISTS", "Found", "beyond", "find", "known_sources", "who"]
 
 NOTHING_KNOWN = (
     "Voucherify can be searched by the shop's customer id or by e-mail address only, and neither is known. Search the"
@@ -45,11 +46,14 @@ TOO_MANY = (
 
 
 @dataclass(frozen=True, repr=False)
-class _Found:
+class Found:
     """The customers that are the person."""
 
     customers: tuple[Customer, ...]
+    documents: Mapping[str, dict[str, Json]]
+    """Each of them as the vendor gave it, by ``cust_…`` id."""
     gaps: tuple[Gap, ...]
+    """Who was left alone, and why."""
     evidence: str
 
 
@@ -70,6 +74,14 @@ class _Held:
     members: list[list[str]] = field(default_factory=list)
     """``[program, member, customer]``."""
     gaps: list[Gap] = field(default_factory=list)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """Kind → names of the fields that its records showed."""
+
+    def see(self, kind: str, documents: Iterable[Json]) -> None:
+        """Notes the names of the fields of some records of one kind."""
+        seen = self.names.setdefault(kind, set())
+        for document in documents:
+            seen.update(field_names(document, keyed=KEYED.get(kind, ())))
 
     def add(self, kind: str, owner: str, count: int, ids: Iterable[str] = ()) -> None:
         if count:
@@ -83,10 +95,9 @@ class _Held:
 
 def find(connection: Connection, subject: Subject) -> Inventory:
     """One record for each kind, over all customers that are the person. Raises :class:`~habeas.VendorError`."""
-    if not any(subject.values(kind) for kind in (connection.name, "customer_id", "email")):
-        return Inventory((), (Gap(kinds.CUSTOMER, Result.MANUAL, NOTHING_KNOWN.format(name=connection.name)),))
-    found = _customers(connection, subject)
+    found = who(connection, subject)
     held = _Held()
+    held.see(kinds.CUSTOMER, found.documents.values())
     for customer in found.customers:
         _read(connection, customer, held)
     records = tuple(_records(found.customers, held))
@@ -109,16 +120,24 @@ def beyond(kind: str, numbered: Numbered) -> tuple[Gap, ...]:
 # -- who ---------------------------------------------------------------------------------------------------------------
 
 
-def _customers(connection: Connection, subject: Subject) -> _Found:
+def who(connection: Connection, subject: Subject) -> Found:
+    """The customers that are the person, and those that might be and are left alone. Reads only.
+
+    Raises :class:`~habeas.VendorError`. Without an identifier that Voucherify can be asked for, nothing is sent.
+    """
+    if not any(subject.values(kind) for kind in (connection.name, "customer_id", "email")):
+        unknown = Gap(kinds.CUSTOMER, Result.MANUAL, NOTHING_KNOWN.format(name=connection.name))
+        return Found((), {}, (unknown,), "")
     wanted = dict.fromkeys((*subject.values(connection.name), *subject.values("customer_id")))
     found: dict[str, Customer] = {}
+    documents: dict[str, dict[str, Json]] = {}
     evidence: list[str] = []
     for customer_id in wanted:
         answer = client.customer(connection, customer_id)
         evidence.append(answer.evidence)
         if answer.status == 200:
             customer = client.read_as(answer, mapping.customer)
-            found[customer.id] = customer
+            found[customer.id], documents[customer.id] = customer, answer.json()
     listed: dict[str, Customer] = {}
     gaps: list[Gap] = []
     for email in subject.values("email"):
@@ -127,12 +146,14 @@ def _customers(connection: Connection, subject: Subject) -> _Found:
         gaps += beyond(kinds.CUSTOMER, numbered)
         for page in numbered.pages:
             matches = client.read_as(page.answer, mapping.customers)
+            documents |= {c.id: row for c, row in zip(matches, page.rows, strict=True) if c.id not in found}
             # Whether the vendor's filter is exact is its affair: an address that only looks alike is somebody else's.
             listed |= {c.id: c for c in matches if c.id not in found and mapping.same_text(c.email, email)}
     ours = known_sources(connection, subject) | {customer.source_id for customer in found.values()}
     mine, gap = _ours(tuple(listed.values()), ours, asked_by_id=bool(wanted))
     found |= {customer.id: customer for customer in mine}
-    return _Found(tuple(found.values()), (*gaps, *gap), "; ".join(dict.fromkeys(evidence)))
+    ours_only = {customer_id: documents[customer_id] for customer_id in found}
+    return Found(tuple(found.values()), ours_only, (*gaps, *gap), "; ".join(dict.fromkeys(evidence)))
 
 
 def _ours(
@@ -155,39 +176,53 @@ def _read(connection: Connection, customer: Customer, held: _Held) -> None:
     """Adds what hangs on one customer that exists."""
     orders = _read_activity(connection, customer, held)
     # Only now: the list of segments answers 200 for customers that do not exist, too.
-    segments = client.segments(connection, customer.id).read(mapping.ids)
-    held.add(kinds.SEGMENT, customer.id, len(segments), segments)
-    redeemables = sum(len(page.rows) for page in client.redeemables(connection, customer.id))
-    held.add(kinds.REDEEMABLE, customer.id, redeemables)
-    redemptions = client.redemptions(connection, customer.id)
-    held.gaps += beyond(kinds.REDEMPTION, redemptions)
-    found = redemptions.read(lambda rows: mapping.ids(mapping.own_rows(rows, customer.id)))
-    held.add(kinds.REDEMPTION, customer.id, len(found), found)
-    orders += redemptions.read(lambda rows: mapping.redeemed_orders(rows, customer.id))
+    segments = client.segments(connection, customer.id)
+    held.see(kinds.SEGMENT, segments.rows)
+    found = segments.read(mapping.ids)
+    held.add(kinds.SEGMENT, customer.id, len(found), found)
+    redeemables = [row for page in client.redeemables(connection, customer.id) for row in page.rows]
+    held.see(kinds.REDEEMABLE, redeemables)
+    held.add(kinds.REDEEMABLE, customer.id, len(redeemables))
+    orders += _read_redemptions(connection, customer, held)
     vouchers = client.vouchers(connection, customer.id)
     held.gaps += beyond(kinds.VOUCHER, vouchers)
+    held.see(kinds.VOUCHER, (row for page in vouchers.pages for row in page.rows))
     codes = vouchers.read(mapping.voucher_codes)
     held.add(kinds.VOUCHER, customer.id, len(codes), codes)
     _add_publications(connection, customer, held)
-    _add_orders(customer, held, dict.fromkeys(orders))
+    held.see(kinds.ORDER, orders)
+    _add_orders(customer, held, dict.fromkeys(mapping.ids(orders)))
     _add_members(connection, customer, held)
 
 
-def _read_activity(connection: Connection, customer: Customer, held: _Held) -> tuple[str, ...]:
-    """Counts the events, and gives the orders that they name."""
+def _read_activity(connection: Connection, customer: Customer, held: _Held) -> tuple[dict[str, Json], ...]:
+    """Counts the events, and gives the orders that they show."""
     count = 0
-    orders: tuple[str, ...] = ()
+    orders: tuple[dict[str, Json], ...] = ()
     for page in client.activity(connection, customer.id):
         count += len(page.rows)
-        orders += page.read(lambda rows: mapping.order_ids(rows, customer.id))
+        held.see(kinds.ACTIVITY, page.rows)
+        orders += page.read(lambda rows: mapping.orders_of_events(rows, customer.id))
     held.add(kinds.ACTIVITY, customer.id, count)
     return orders
+
+
+def _read_redemptions(connection: Connection, customer: Customer, held: _Held) -> tuple[dict[str, Json], ...]:
+    """Adds the redemptions, and gives the orders that they show."""
+    listed = client.redemptions(connection, customer.id)
+    held.gaps += beyond(kinds.REDEMPTION, listed)
+    redemptions = listed.read(lambda rows: mapping.own_rows(rows, customer.id))
+    held.see(kinds.REDEMPTION, redemptions)
+    found = listed.read(lambda rows: mapping.ids(mapping.own_rows(rows, customer.id)))
+    held.add(kinds.REDEMPTION, customer.id, len(found), found)
+    return listed.read(lambda rows: mapping.orders_of_redemptions(rows, customer.id))
 
 
 def _add_publications(connection: Connection, customer: Customer, held: _Held) -> None:
     listed = client.publications(connection, customer.id)
     held.gaps += beyond(kinds.PUBLICATION, listed)
     publications = listed.read(lambda rows: mapping.own_rows(rows, customer.id))
+    held.see(kinds.PUBLICATION, publications)
     found = listed.read(lambda rows: mapping.ids(mapping.own_rows(rows, customer.id)))
     held.add(kinds.PUBLICATION, customer.id, len(found), found)
     for publication in publications:
@@ -211,6 +246,7 @@ def _add_members(connection: Connection, customer: Customer, held: _Held) -> Non
     if answer.status == 404:
         return
     members: list[Member] = [m for m in client.read_as(answer, mapping.memberships) if not m.deleted]
+    held.see(kinds.LOYALTY_MEMBER, client.read_as(answer, lambda document: mapping.rows(document, "memberships")))
     held.add(kinds.LOYALTY_MEMBER, customer.id, len(members), (m.id for m in members))
     held.members += [[m.program, m.id, customer.id] for m in members]
 
@@ -218,7 +254,8 @@ def _add_members(connection: Connection, customer: Customer, held: _Held) -> Non
 def _records(customers: tuple[Customer, ...], held: _Held) -> Iterable[Record]:
     if customers:
         sources = {customer.id: customer.source_id for customer in customers}
-        yield Record(kinds.CUSTOMER, len(customers), tuple(sources), {"sources": sources})
+        names = tuple(sorted(held.names[kinds.CUSTOMER]))
+        yield Record(kinds.CUSTOMER, len(customers), tuple(sources), {"sources": sources}, names)
     notes: dict[str, dict[str, Json]] = {
         kinds.PUBLICATION: {"codes": list(dict.fromkeys(held.codes)), "codeless": held.codeless},
         kinds.ORDER: {"unlisted": held.unlisted},
@@ -226,4 +263,5 @@ def _records(customers: tuple[Customer, ...], held: _Held) -> Iterable[Record]:
     }
     for kind, count in held.counts.items():
         data = {"customers": held.owners[kind], **notes.get(kind, {})}
-        yield Record(kind, count, tuple(dict.fromkeys(held.ids[kind])), data)
+        names = tuple(sorted(held.names[kind]))
+        yield Record(kind, count, tuple(dict.fromkeys(held.ids[kind])), data, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from habeas import BadAnswer
 from habeas.models import Json
@@ -19,17 +20,23 @@ __all__ = [
     "about",
     "access_token",
     "codes",
+    "created_at",
     "cursor",
     "customer",
     "customers",
     "deletion_status",
+    "has_more",
     "ids",
     "is_not_found",
     "is_own_order",
+    "just_before",
     "member",
     "memberships",
+    "metadata",
     "names",
     "order_ids",
+    "orders_of_events",
+    "orders_of_redemptions",
     "own_rows",
     "redeemed_orders",
     "rows",
@@ -98,11 +105,31 @@ def total(document: Json) -> int | None:
 
 def cursor(document: Json) -> str:
     """What names the next page of a list; empty on the last one."""
-    body = _object(document)
-    more = body.get("has_more")
+    more = has_more(document)
+    return _text(_object(document).get("more_starting_after"), "`more_starting_after`") if more else ""
+
+
+def has_more(document: Json) -> bool:
+    """Whether a list goes on after this page."""
+    more = _object(document).get("has_more")
     if not isinstance(more, bool):
         raise BadAnswer("`has_more` is missing")
-    return _text(body.get("more_starting_after"), "`more_starting_after`") if more else ""
+    return more
+
+
+def created_at(entry: Mapping[str, Json]) -> str:
+    """When an entry was created, as the vendor writes it."""
+    return _text(entry.get("created_at"), "an entry's `created_at`")
+
+
+def just_before(entry: Mapping[str, Json], *, oldest_first: bool) -> str:
+    """A millisecond before an entry was created, in the list's direction: what a list must go on after to repeat it."""
+    try:
+        at = datetime.fromisoformat(created_at(entry)).astimezone(UTC)
+    except ValueError:
+        raise BadAnswer("an entry's `created_at` is not a time") from None
+    at += timedelta(milliseconds=-1 if oldest_first else 1)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
 def ids(entries: Iterable[Mapping[str, Json]]) -> tuple[str, ...]:
@@ -137,6 +164,16 @@ def customers(document: Json) -> tuple[Customer, ...]:
     return tuple(customer(row) for row in rows(document, "customers"))
 
 
+def metadata(document: Json) -> dict[str, Json]:
+    """A customer's metadata: what the shop keeps there of its own."""
+    found = _object(document).get("metadata")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise BadAnswer("the customer's `metadata` is not an object")
+    return found
+
+
 def same_text(one: str, other: str) -> bool:
     """Whether two ids or addresses differ in case and Unicode form at most."""
     return _folded(one) == _folded(other)
@@ -156,8 +193,8 @@ def own_rows(entries: Iterable[dict[str, Json]], customer_id: str) -> tuple[dict
     return tuple(entry for entry in entries if entry.get("customer_id") in (None, "", customer_id))
 
 
-def order_ids(events: Iterable[Mapping[str, Json]], customer_id: str) -> tuple[str, ...]:
-    """The orders of one customer in a page of activity (events ``customer.order.*``).
+def orders_of_events(events: Iterable[Mapping[str, Json]], customer_id: str) -> tuple[dict[str, Json], ...]:
+    """The orders of one customer in a page of activity (events ``customer.order.*``), as the events show them.
 
     An event can be about a friend's order, with this customer as its referrer: that order is the friend's.
     """
@@ -167,22 +204,30 @@ def order_ids(events: Iterable[Mapping[str, Json]], customer_id: str) -> tuple[s
             data = _inner(_inner(event, "data"), "data")
             if _inner(data, "customer").get("id") in (None, customer_id):
                 found.append(_own_order(data, customer_id))
-    return tuple(dict.fromkeys(order for order in found if order))
+    return tuple(order for order in found if order)
+
+
+def orders_of_redemptions(redemptions: Iterable[dict[str, Json]], customer_id: str) -> tuple[dict[str, Json], ...]:
+    """The orders of one customer in a page of redemptions, as the redemptions show them."""
+    found = (_own_order(redemption, customer_id) for redemption in own_rows(redemptions, customer_id))
+    return tuple(order for order in found if order)
+
+
+def order_ids(events: Iterable[Mapping[str, Json]], customer_id: str) -> tuple[str, ...]:
+    """The ids of :func:`orders_of_events`, each once."""
+    return tuple(dict.fromkeys(ids(orders_of_events(events, customer_id))))
 
 
 def redeemed_orders(redemptions: Iterable[dict[str, Json]], customer_id: str) -> tuple[str, ...]:
-    """The orders of one customer in a page of redemptions."""
-    found = (_own_order(redemption, customer_id) for redemption in own_rows(redemptions, customer_id))
-    return tuple(dict.fromkeys(order for order in found if order))
+    """The ids of :func:`orders_of_redemptions`, each once."""
+    return tuple(dict.fromkeys(ids(orders_of_redemptions(redemptions, customer_id))))
 
 
 def is_own_order(order: Json, customer_ids: Collection[str]) -> bool:
     """Whether an order is of one of these customers, or of nobody in particular."""
     body = _object(order)
-    return body.get("customer_id") in (None, "", *customer_ids) and _inner(body, "customer").get("id") in (
-        None,
-        *customer_ids,
-    )
+    owners = (body.get("customer_id"), _part(body, "customer").get("id"))
+    return all(_optional(owner, "an order's customer") in ("", *customer_ids) for owner in owners)
 
 
 def voucher_codes(vouchers: Iterable[Mapping[str, Json]]) -> tuple[str, ...]:
@@ -213,11 +258,10 @@ def member(document: Json) -> Member:
     )
 
 
-def _own_order(holder: Mapping[str, Json], customer_id: str) -> str:
+def _own_order(holder: Mapping[str, Json], customer_id: str) -> dict[str, Json]:
     order = _inner(holder, "order")
-    if not is_own_order(order, (customer_id,)):
-        return ""
-    return _optional(order.get("id"), "an order's `id`")
+    named = _optional(order.get("id"), "an order's `id`")
+    return order if named and is_own_order(order, (customer_id,)) else {}
 
 
 # -- after a deletion --------------------------------------------------------------------------------------------------
@@ -289,6 +333,11 @@ def _inner(value: Mapping[str, Json], name: str) -> dict[str, Json]:
     """A nested object, which may be missing or null."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}
+
+
+def _part(value: Mapping[str, Json], name: str) -> dict[str, Json]:
+    """As :func:`_inner`, and anything else that stands there is not what the vendor documents."""
+    return {} if value.get(name) is None else _object(value[name])
 
 
 def _text(value: Json, what: str) -> str:

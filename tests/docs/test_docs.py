@@ -244,7 +244,14 @@ def test_what_a_page_shows_is_what_happens(page: str, tmp_path: Path, monkeypatc
 
 TOML = [(page, block.text) for page in PAGES for block in blocks(page) if block.language == "toml"]
 _WHO = '[controller]\nname = "Example Shop GmbH"\n'
-_WHERE = '[connections.talonone]\nplugin = "talonone"\nbase_url = "https://x.talon.one"\napi_key = "env:KEY"\n'
+_WHERE = "".join(
+    f'[connections.{name}]\nplugin = "{name}"\nbase_url = "https://x.example"\n{settings}\n'
+    for name, settings in {
+        "voucherify": 'app_id = "env:ID"\napp_token = "env:TOKEN"',
+        "talonone": 'api_key = "env:KEY"',
+        "cybersource": 'merchant_id = "m"\nkey_id = "env:ID"\nshared_secret = "env:SECRET"',
+    }.items()
+)
 
 
 @pytest.mark.parametrize(("page", "text"), TOML)
@@ -257,7 +264,11 @@ def test_every_toml_block_is_a_valid_policy_or_configuration(page: str, text: st
     parts = [text, *([] if "controller" in table else [_WHO]), *([] if "connections" in table else [_WHERE])]
     path = tmp_path / "habeas.toml"
     path.write_text("\n".join(parts), encoding="utf-8")
-    for connection in load_config(path).connections:
+    config = load_config(path)
+    for mappings in config.purposes.values():
+        for name, mapping in mappings.items():
+            assert list(schema_problems(mapping, registry().info(name).purpose_schema)) == []
+    for connection in config.connections:
         info = registry().info(connection.plugin)
         assert list(schema_problems(connection.settings, info.settings_schema)) == []
         secrets = [connection.settings[name] for name in info.secrets if name in connection.settings]

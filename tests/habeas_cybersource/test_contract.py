@@ -16,10 +16,22 @@ from typing import Any
 import jsonschema
 
 import habeas_cybersource as plugin
-from habeas import Action, Erasure, Identifier, PlanItem, Subject
+from habeas import (
+    Action,
+    CanaryPerson,
+    Correction,
+    Erasure,
+    Identifier,
+    PlanItem,
+    Rectification,
+    Subject,
+)
+from habeas.connection import Connection
+from habeas.models import Json
 from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Call, SandboxServer
+from habeas_cybersource import client
 from habeas_cybersource.sandbox import CyberSourceSandbox
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -27,11 +39,11 @@ _OPENAPI = _SHARED / "vendors" / "cybersource-tms.openapi.json"
 _TERMS = _SHARED / "standards" / "dpv" / "dpv-2.3-terms.csv"
 
 _CREDENTIALS = {"authorization"}
-_OF_HTTP = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length"}
+_OF_HTTP = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "content-type"}
 
 
 def calls() -> Sequence[Call]:
-    """What the plugin sends for inventory, export and two kinds of erasure, with a profile and without."""
+    """What the plugin sends for each hook and for what no hook needs, with a profile and without."""
     app = CyberSourceSandbox()
     people = seeded_people(8, [app.name])
     tokens = app.seed(people)
@@ -48,13 +60,39 @@ def calls() -> Sequence[Call]:
             plugin.check(connection)
             found = plugin.inventory(connection, subject)
             plugin.export(connection, subject, found)
+            corrections = tuple(Correction(i, field, "NL") for i, field in enumerate(plugin.describe().rectifies))
+            plugin.rectify(connection, Rectification(subject, corrections))
             kept = {"customer"} if n % 3 == 1 else set()
             items = tuple(
                 PlanItem(i, record, Action.RETAIN if record.kind in kept else Action.ERASE)
                 for i, record in enumerate(found.records)
             )
             plugin.erase(connection, Erasure(subject, items))
+        for settings in ({}, {"profile_id": min(app.profiles)}):
+            connection = connect(plugin, server, settings=settings, journal=MemoryJournal())
+            canary = CanaryPerson(f"habeas-canary-{len(settings)}", "c@canary.invalid", "+12025550123", "A", "B")
+            operate(connection, plugin.create_canary(connection, canary).identifiers[0].value)
         return tuple(server.calls)
+
+
+def operate(connection: Connection, customer: str) -> None:
+    """The operations that no hook needs."""
+
+    def changed(document: Json) -> Json:
+        return {} if document.get("card", {}).get("expirationYear") == "2033" else {"card": {"expirationYear": "2033"}}
+
+    card = client.create_identifier(connection, {"card": {"number": "5555555555554444"}})
+    client.amend_identifier(connection, card, changed)
+    client.enrol_identifier(connection, card, {"type": "enrollable card"})
+    alone = client.create_instrument(connection, {"instrumentIdentifier": {"id": card}})
+    client.get_instrument(connection, alone)
+    client.amend_instrument(connection, alone, changed)
+    client.delete_instrument(connection, alone)
+    for part in client.PARTS.values():
+        card = client.create_identifier(connection, {"card": {"number": "5555555555554444"}})
+        body = {"instrumentIdentifier": {"id": card}} if part.kind == "payment_instrument" else {"shipTo": {}}
+        second = client.create_part(connection, part, customer, body, done=lambda: False)
+        client.make_default(connection, part, customer, second)
 
 
 def operation(spec: Mapping[str, Any], call: Call) -> tuple[str, Mapping[str, Any], Mapping[str, str]]:
@@ -78,7 +116,7 @@ def resolved(spec: Mapping[str, Any], parameters: Iterable[Mapping[str, Any]]) -
     return found
 
 
-def check(spec: Mapping[str, Any], call: Call) -> str:
+def check(spec: Mapping[str, Any], components: Json, call: Call) -> str:
     template, found, path = operation(spec, call)
     parameters = resolved(spec, found.get("parameters", []))
     given: dict[tuple[str, str], str] = {("path", k): v for k, v in path.items()}
@@ -93,30 +131,36 @@ def check(spec: Mapping[str, Any], call: Call) -> str:
             schema = parameter["schema"]
             value = int(given[key]) if schema.get("type") == "integer" else given[key]
             jsonschema.validate(value, schema)
-    assert "requestBody" not in found
-    assert call.body == b""
     assert call.headers["authorization"].startswith("Bearer ")
+    if "requestBody" not in found:
+        assert call.body == b""
+        return f"{call.method} {template}"
+    ((media_type, content),) = found["requestBody"]["content"].items()
+    assert call.headers["content-type"] == media_type
+    jsonschema.Draft4Validator({"allOf": [content["schema"]], "components": components}).validate(call.json())
     return f"{call.method} {template}"
+
+
+def closed(schema: Any) -> Any:
+    """OpenAPI 3.0's schemas as JSON Schema, in which a field that nobody documented is an error."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    shut = {name: closed(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        shut.setdefault("additionalProperties", False)
+    return shut
 
 
 if _OPENAPI.exists():
 
     def test_every_request_is_documented() -> None:
         spec = json.loads(_OPENAPI.read_text("utf-8"))
-        seen = {check(spec, call) for call in calls()}
-        assert seen == {
-            "GET /tms/v2/customers/{customerId}",
-            "DELETE /tms/v2/customers/{customerId}",
-            "GET /tms/v2/customers/{customerId}/payment-instruments",
-            "GET /tms/v2/customers/{customerId}/payment-instruments/{paymentInstrumentId}",
-            "DELETE /tms/v2/customers/{customerId}/payment-instruments/{paymentInstrumentId}",
-            "GET /tms/v2/customers/{customerId}/shipping-addresses",
-            "GET /tms/v2/customers/{customerId}/shipping-addresses/{shippingAddressId}",
-            "DELETE /tms/v2/customers/{customerId}/shipping-addresses/{shippingAddressId}",
-            "GET /tms/v1/instrumentidentifiers/{instrumentIdentifierId}",
-            "DELETE /tms/v1/instrumentidentifiers/{instrumentIdentifierId}",
-            "GET /tms/v1/instrumentidentifiers/{instrumentIdentifierId}/paymentinstruments",
-        }
+        components = closed(spec["components"])
+        seen = {check(spec, components, call) for call in calls()}
+        assert seen == {f"{verb.upper()} {path}" for path, verbs in spec["paths"].items() for verb in verbs}
+        assert len(seen) == 24
 
 
 if _TERMS.exists():

@@ -30,12 +30,13 @@ from habeas import (
     VendorError,
     hookspecs,
 )
+from habeas.config.load import schema_problems
 from habeas.connection import Connection
 from habeas.errors import RunEnded
 from habeas.http.transport import Request
 from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import Person, seeded_people
-from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
+from habeas.testing.sandbox import Call, Fault, FaultKind, Reply, SandboxServer
 from habeas_cybersource.sandbox import CyberSourceSandbox
 
 PEOPLE = seeded_people(12, ["cybersource"])
@@ -158,7 +159,7 @@ def test_every_hook_is_found_even_after_the_sandbox_package_was_imported() -> No
     manager.register(plugin)
     manager.check_pending()
     assert isinstance(manager.hook.sandbox(), CyberSourceSandbox)
-    for name in ("describe", "authenticator", "check", "inventory", "export", "erase", "sandbox"):
+    for name in hookspecs.__dict__.keys() & manager.hook.__dict__.keys():
         assert len(getattr(manager.hook, name).get_hookimpls()) == 1
 
 
@@ -171,7 +172,8 @@ def test_cards_and_addresses_go_with_the_customer_and_card_tokens_with_their_car
         "instrument_identifier",
     ]
     assert info.main_kind == "customer"
-    assert info.secrets == ("key_id", "shared_secret")
+    assert info.secrets == ("key_id", "shared_secret", "p12_password")
+    assert info.secret_files == ("p12",)
     assert info.kind("payment_instrument").erased_with == ("customer",)
     assert info.kind("shipping_address").erased_with == ("customer",)
     assert info.kind("instrument_identifier").erased_with == ("payment_instrument", "customer")
@@ -184,9 +186,35 @@ def test_the_sandboxs_settings_fit_the_schema(world: World) -> None:
     schema = plugin.describe().settings_schema
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(dict(world.app.settings()), schema)
-    for wrong in ({"auth": "http_signature"}, {"jwt_method_case": "Upper"}, {"profile_id": "short"}, {"other": "x"}):
+    for wrong in ({"jwt_method_case": "Upper"}, {"profile_id": "short"}, {"canary_card": "4111 1111"}, {"other": "x"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**world.app.settings(), **wrong}, schema)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"key_id": "k", "shared_secret": "s"}, ""),
+        ({"auth": "jwt"}, "the file lacks key_id, shared_secret"),
+        ({}, "the file lacks key_id, shared_secret"),
+        ({"auth": "http_signature", "key_id": "k"}, "the file lacks shared_secret"),
+        ({"auth": "http_signature", "key_id": "k", "shared_secret": "s", "signature_date": "v-c-date"}, ""),
+        ({"auth": "jwt_p12", "key_id": "k", "shared_secret": "s"}, "the file lacks p12, p12_password"),
+        ({"auth": "jwt_p12", "p12": "file:/k.p12", "p12_password": "p", "jwt_algorithm": "PS512"}, ""),
+        (
+            {"auth": "jwt_p12", "p12": "file:/k.p12", "p12_password": "p", "jwt_algorithm": "HS256"},
+            "jwt_algorithm must be one of RS256, RS384, RS512, PS256, PS384, PS512",
+        ),
+        (
+            {"key_id": "k", "shared_secret": "s", "jwt_algorithm": "RS256"},
+            "jwt_algorithm must be one of HS256, HS384, HS512",
+        ),
+        ({"auth": "jwt_p12", "p12": "/k.p12", "p12_password": "p"}, "p12 breaks the rule pattern = ^file:.+"),
+    ],
+)
+def test_each_way_to_sign_says_which_settings_it_lacks(settings: dict[str, str], problem: str) -> None:
+    problems = list(schema_problems({"merchant_id": "m", **settings}, plugin.describe().settings_schema))
+    assert problems[:1] == ([problem] if problem else [])
 
 
 def test_a_check_says_that_signature_and_profile_were_accepted(world: World) -> None:
@@ -561,13 +589,23 @@ def test_the_token_of_a_kept_card_is_kept_and_the_reason_names_no_stranger(world
     assert world.server.changing_calls() == []
 
 
-def test_a_default_that_cannot_go_beside_a_newer_address_fails_and_says_why(world: World) -> None:
+def test_a_default_goes_after_an_address_that_came_after_the_plan_has_become_the_default(world: World) -> None:
     erasure = world.plan(ADA, keep=["customer", "payment_instrument", "instrument_identifier"])
-    world.app.vault.add_address(world.tokens[ADA.customer_id], {"shipTo": {"address1": "New Street"}})
+    token = world.tokens[ADA.customer_id]
+    newer = world.app.vault.add_address(token, {"shipTo": {"address1": "New Street"}})
+    assert [o.result for o in world.erase(erasure)] == [Result.ERASED]
+    assert list(world.app.vault.customers[token].addresses) == [newer.id]
+    assert world.app.vault.customers[token].default_address == newer.id
+    assert [c.method for c in world.server.changing_calls()] == ["PATCH", "DELETE"]
+
+
+def test_a_default_that_the_vendor_does_not_let_go_fails_and_says_why(world: World) -> None:
+    erasure = world.plan(ADA, keep=["customer", "payment_instrument", "instrument_identifier"])
+    world.server.fail(Fault("status", method="DELETE", reply=Reply(409)))
     (outcome,) = world.erase(erasure)
     assert outcome.result is Result.FAILED
     assert "make a new plan" in outcome.reason
-    assert world.app.held(ADA)["shipping_address"] == 2
+    assert world.app.held(ADA)["shipping_address"] == 1
 
 
 # -- erase: trouble ---------------------------------------------------------------------------------------------------
@@ -745,3 +783,23 @@ def test_what_was_gone_before_is_absent_even_where_the_first_look_at_a_card_fail
     world.app.vault.drop_customer(world.app.vault.customer(world.tokens[ADA.customer_id]))
     world.server.fail(Fault("status", path="instrumentidentifiers", times=4, reply=Reply(503)))
     assert {o.result for o in world.erase(erasure)} == {Result.ABSENT}
+
+
+def test_a_card_that_somebody_lets_go_while_we_look_goes_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cases of people who share a card, at once: each finds it in use by the other, and neither leaves it."""
+    one, other = SHARING, PEOPLE[5]
+    first, second = world.plan(one), world.plan(other)
+    handle, done = world.app.handle, list[bool]()
+
+    def and_the_other_case_too(call: Call) -> Reply:
+        reply = handle(call)
+        if call.path.endswith("/paymentinstruments") and not done:
+            done.append(True)
+            plugin.erase(connect(plugin, world.server, journal=MemoryJournal()), second)
+        return reply
+
+    monkeypatch.setattr(world.app, "handle", and_the_other_case_too)
+    outcomes = world.erase(first)
+    assert done
+    assert {o.result for o in outcomes} == {Result.ERASED}
+    assert (world.app.held(one), world.app.held(other)) == ({}, {})

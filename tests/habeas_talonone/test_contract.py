@@ -21,17 +21,34 @@ import jsonschema
 import pytest
 
 import habeas_talonone as plugin
-from habeas import Action, Erasure, Identifier, PlanItem, Subject
+from habeas import (
+    Action,
+    CanaryPerson,
+    ConsentChange,
+    ConsentState,
+    ConsentUpdate,
+    Correction,
+    Erasure,
+    Field,
+    Identifier,
+    PlanItem,
+    Purpose,
+    Rectification,
+    Subject,
+)
+from habeas.http.api import Api
 from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Call, SandboxServer
 from habeas_talonone import client
+from habeas_talonone.client import calling
 from habeas_talonone.sandbox import TalonOneSandbox
 
 _SHARED = Path(__file__).resolve().parents[3] / "shared"
 _OPENAPI = _SHARED / "vendors" / "talonone.openapi.json"
 _TERMS = _SHARED / "standards" / "dpv" / "dpv-2.3-terms.csv"
 
+_SCHEMES = {"integration": "ApiKey-v1 ", "management": "ManagementKey-v1 "}
 _OF_HTTP = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-length", "authorization"}
 
 
@@ -42,7 +59,7 @@ def calls() -> Sequence[Call]:
     people = seeded_people(16, [app.name])
     app.seed(people)
     with SandboxServer(app) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "PAGE_SIZE", 40)
+        patch.setattr(calling, "PAGE_SIZE", 40)
         for n, person in enumerate(people):
             app.after_erase = "shell" if n % 2 else "gone"
             connection = connect(plugin, server, journal=MemoryJournal())
@@ -54,6 +71,56 @@ def calls() -> Sequence[Call]:
             plugin.erase(connection, Erasure(subject, items))
             plugin.erase(connection, Erasure(subject, items, resumed=True))
         return tuple(server.calls)
+
+
+@lru_cache(maxsize=1)
+def writes() -> Sequence[Call]:
+    """What the plugin sends for consents, corrections and a canary, and what each other client function sends."""
+    app = TalonOneSandbox()
+    people = seeded_people(15, [app.name])
+    app.seed(people)
+    person = CanaryPerson("habeas-canary-1", "canary-1@canary.invalid", "+4930999", "Cana", "Ry")
+    purposes = [Purpose(name, mapping) for name, mapping in app.purposes().items()]
+    corrections = tuple(Correction(n, field, "Right") for n, field in enumerate(Field))
+    with SandboxServer(app) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calling, "PAGE_SIZE", 2)
+        connection = connect(plugin, server, journal=MemoryJournal(), settings=app.management_settings())
+        plugin.create_canary(connection, person)
+        for customer_id in (person.customer_id, people[0].customer_id, people[14].customer_id):
+            subject = Subject((Identifier("customer_id", customer_id),))
+            for state in (ConsentState.GRANTED, ConsentState.WITHDRAWN):
+                changes = tuple(ConsentChange(n, purpose, state) for n, purpose in enumerate(purposes))
+                plugin.update_consent(connection, ConsentUpdate(subject, changes))
+            plugin.read_consent(connection, subject, tuple(purposes))
+            plugin.rectify(connection, Rectification(subject, corrections))
+            plugin.export(connection, subject, plugin.inventory(connection, subject))
+        _others(connection.api, people[0].customer_id, people[1].customer_id)
+        return tuple(server.calls)
+
+
+def _others(api: Api, who: str, friend: str) -> None:
+    """The client functions that no hook uses, and the parameters that none sends."""
+
+    def done(*_: object) -> bool:
+        return True
+
+    client.update_profiles(api, {who: {"Language": "pt"}}, done)
+    client.update_profiles(api, {who: {"Language": "de"}}, done, silent=False)
+    client.update_profile(api, who, {"Language": "fr"}, done, keyed=False)
+    client.change_audiences(api, [("add", who, 12), ("delete", friend, 12)], done)
+    client.create_referral(api, 6, who, done, friend=friend)
+    client.track_event(api, who, "seen", {"Page": "/"}, silent=False)
+    client.delete_transactions(api, "1", who, done, subledgers=["", "stars"])
+    client.update_profile_v1(api, who, {"Language": "pt"}, done)
+    client.update_session_v1(api, "v1", {"profileId": who, "state": "open", "cartItems": []}, done)
+    client.track_event_v1(api, who, "seen", {}, "v1", done)
+    for pages in (
+        client.achievement(api, who, "22"),
+        client.customers_by_id(api, 42, who),
+        client.customers_by_attributes(api, 42, {"Language": "pt"}),
+        client.profiles_by_attributes(api, {"Language": "pt"}, sandbox=True),
+    ):
+        list(pages)
 
 
 def target(spec: Mapping[str, Any], value: Mapping[str, Any]) -> Any:
@@ -83,10 +150,19 @@ def typed(schema: Mapping[str, Any], value: str) -> Any:
     return value.split(",") if schema.get("type") == "array" else value
 
 
+def properties(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of a schema, those of its parts included."""
+    schema = target(spec, schema)
+    found: dict[str, Any] = dict(schema.get("properties", {}))
+    for part in schema.get("allOf", []):
+        found |= properties(spec, part)
+    return found
+
+
 def check(spec: Mapping[str, Any], call: Call) -> str:
     template, found, path = operation(spec, call)
     name = f"{call.method} {template}"
-    assert found["x-api"] == "integration", name
+    assert call.headers["authorization"].startswith(_SCHEMES[found["x-api"]]), name
     given: dict[tuple[str, str], str] = {("path", k): v for k, v in path.items()}
     given |= {("query", k): v for k, v in call.query}
     assert len(call.query) == len(dict(call.query)), f"{name}: a query parameter twice"
@@ -95,12 +171,14 @@ def check(spec: Mapping[str, Any], call: Call) -> str:
     for key, parameter in known.items():
         assert key in given or not parameter.get("required"), f"{name}: {key} is missing"
         if key in given:
-            jsonschema.validate(typed(parameter["schema"], given[key]), parameter["schema"])
-    assert {k for k in call.headers if k not in _OF_HTTP} == ({"content-type"} if call.body else set())
-    assert call.headers["authorization"].startswith("ApiKey-v1 ")
+            jsonschema.Draft202012Validator(parameter["schema"]).validate(typed(parameter["schema"], given[key]))
+    sent = {k for k in call.headers if k not in _OF_HTTP} - {"content-type"}
+    assert sent <= ({"idempotency-key"} if "Idempotency-Key" in found.get("description", "") else set()), name
+    assert len(call.headers.get("idempotency-key", "")) <= 255
+    assert ("content-type" in call.headers) == bool(call.body)
     if "requestBody" in found:
         schema = target(spec, found["requestBody"])["content"]["application/json"]["schema"]
-        jsonschema.validate(call.json(), {**schema, "components": spec["components"]})
+        jsonschema.Draft202012Validator({**schema, "components": spec["components"]}).validate(call.json())
     else:
         assert call.body == b"", name
     return name
@@ -128,6 +206,52 @@ if _OPENAPI.exists():
             "DELETE /v1/customer_data/{integrationId}",
         }
 
+    def test_every_write_and_every_search_is_documented() -> None:
+        spec = json.loads(_OPENAPI.read_text("utf-8"))
+        sent = {check(spec, call) for call in writes()}
+        application = "/v1/applications/{applicationId}"
+        assert {
+            "PUT /v2/customer_profiles/{integrationId}",
+            "PUT /v2/customer_profiles",
+            "POST /v2/customer_audiences",
+            "POST /v1/coupon_reservations/{couponValue}",
+            "POST /v1/referrals",
+            "PUT /v2/customer_sessions/{customerSessionId}",
+            "GET /v2/customer_sessions/{customerSessionId}",
+            "POST /v2/events",
+            "POST /v1/events",
+            "PUT /v1/customer_profiles/{integrationId}",
+            "PUT /v1/customer_sessions/{customerSessionId}",
+            "GET /v1/customer_profiles/{integrationId}/achievements/{achievementId}",
+            "POST /v1/customer_search/no_total",
+            f"POST {application}/customer_search",
+            f"GET {application}/customers",
+            f"GET {application}/sessions",
+            f"GET {application}/events/no_total",
+            f"GET {application}/profile/{{integrationId}}/friends",
+        } <= sent
+
+    def test_every_covered_field_is_documented() -> None:
+        """The names stand in the schema of the inventory's answer or of the Management API's lists."""
+        spec = json.loads(_OPENAPI.read_text("utf-8"))
+        lists = {
+            "session": "ApplicationSession",
+            "event": "ApplicationEvent",
+            "friend": "ApplicationReferee",
+            "profile": "CustomerProfile",
+            "referral": "InventoryReferral",
+            "coupon": "InventoryCoupon",
+            "loyalty_program": "LoyaltyProgramLedgers",
+            "loyalty_card": "LoyaltyCard",
+            "giveaway": "Giveaway",
+            "achievement": "AchievementProgressWithDefinition",
+            "audience": "AudienceMembership",
+        }
+        for kind in plugin.describe().kinds:
+            documented = properties(spec, {"$ref": f"#/components/schemas/{lists[kind.name]}"})
+            named = {re.split(r"[.\[]", name)[0] for name in kind.fields}
+            assert named == set(documented), kind.name
+
 
 if _TERMS.exists():
 
@@ -138,7 +262,7 @@ if _TERMS.exists():
             assert {*kind.categories, *kind.purposes} <= terms
 
 
-def test_nothing_is_ever_written_for_a_person() -> None:
+def test_reading_and_erasing_write_nothing_for_a_person() -> None:
     """Every PUT, POST of an event and `add` creates a missing profile: none is among the calls."""
     for call in calls():
         assert call.method in ("GET", "POST", "DELETE")
@@ -153,13 +277,36 @@ def test_the_settings_schema_is_a_schema_and_takes_what_the_documentation_shows(
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate({"api_key": "k"}, schema)
     jsonschema.validate({"api_key": "k", "integration_id": "email", "sessions_retention_days": 30}, schema)
-    for wrong in (
-        {},
+    key = {"api_key": "k", "management_key": "m"}
+    for application in (42, "42", [42, 43]):
+        jsonschema.validate(key | {"application_id": application}, schema)
+    jsonschema.validate({**TalonOneSandbox().settings(), **TalonOneSandbox().management_settings()}, schema)
+    jsonschema.validate({"api_key": "k", "rectify_attributes": {"phone": "Phone"}, "canary_audience": 12}, schema)
+    wrongs: tuple[dict[str, Any], ...] = (
         {"api_key": ""},
+        {"management_key": "m", "application_id": 42},
         {"api_key": "k", "integration_id": "name"},
         {"api_key": "k", "logs_retention_days": -1},
         {"api_key": "k", "apikey": "k"},
-    ):
+        key,
+        key | {"application_id": []},
+        {"api_key": "k", "rectify_attributes": {"shoe_size": "ShoeSize"}},
+        {"api_key": "k", "canary_audience": "twelve"},
+    )
+    for wrong in wrongs:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+def test_a_purpose_is_an_attribute_or_an_audience_or_both() -> None:
+    schema = dict(plugin.describe().purpose_schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    words = {"attribute": "A", "granted": "yes", "withdrawn": "no"}
+    for right in (*TalonOneSandbox().purposes().values(), words, {"attribute": "A", "audience": 3}, {"audience": "3"}):
+        jsonschema.validate(right, schema)
+    wrongs: list[dict[str, Any]] = [{}, {"granted": "yes"}, {"attribute": "A", "granted": "yes"}, {"audience": 0}]
+    wrongs.append(words | {"x": "y"})
+    for wrong in wrongs:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
 

@@ -174,3 +174,39 @@ def test_on_a_shared_card_other_peoples_points_and_all_sessions_are_left_out() -
     assert [(o.what, o.count) for o in transactions.omissions] == [("ids of sessions", 2)]
     told: tuple[Omission, ...] = (*points.omissions, *transactions.omissions)
     assert all("15(4)" in omission.why for omission in told)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [5, {}, {"id": "7"}, {"id": True}, {"id": 7, "attributes": ["secret"]}, {"id": 7, "cartItems": {}}],
+)
+def test_a_row_of_another_shape_is_refused_without_quoting_it(entry: Any) -> None:
+    with pytest.raises(BadAnswer) as caught:
+        mapping.rows({"data": [entry]})
+    assert "secret" not in caught.value.line()
+
+
+def test_rows_are_described_by_their_own_attributes_or_their_items() -> None:
+    bare = {"id": 1, "attributes": {"Page": None}, "cartItems": [{"sku": "x", "attributes": {}}], "discounts": {"A": 1}}
+    item = {"id": 2, "cartItems": [{"sku": "x", "attributes": {"Engraving": "for Ada"}}]}
+    rows = mapping.rows({"data": [bare, item, {"friendIntegrationId": "somebody"}]})
+    assert [(row.id, row.described) for row in rows] == [("1", False), ("2", True), ("", False)]
+    assert "discounts.*" in rows[0].fields
+    assert "cartItems[].attributes.Engraving" in rows[1].fields
+
+
+def test_notes_count_only_where_they_are_text_and_the_persons() -> None:
+    held = mapping.holding(
+        inventory(
+            coupons=[
+                {"value": "A", "attributes": {"Note": "for Ada"}},
+                {"value": "B", "attributes": {"Number": 5, "Empty": "", "None": None}},
+                {"value": "C", "attributes": {"Note": "for all"}, "implicitlyReserved": True},
+            ],
+            referrals=[{"id": 1, "attributes": {"Names": ["Ada"]}}],
+        ),
+        WHO,
+    )
+    assert held.noted == {"coupon": 1, "referral": 1, "giveaway": 0}
+    assert "attributes.Note" in held.fields["coupon"]
+    assert held.fields["referral"] == ("attributes.Names", "id")

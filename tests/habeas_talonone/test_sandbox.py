@@ -119,6 +119,7 @@ def test_the_inventory_agrees_with_the_truth_for_everybody(vendor: Vendor) -> No
                 "audience": len(told["profile"]["audienceMemberships"]),
                 "session": min(person.orders, 2),
                 "event": truth["event"],
+                "friend": sum(len(referral["referredCustomers"]) for referral in told["referrals"]),
             }.items()
             if n
         }
@@ -128,7 +129,7 @@ def test_every_kind_of_record_is_seeded_for_someone(vendor: Vendor) -> None:
     kinds = {kind for person in PEOPLE for kind in vendor.app.held(person)}
     assert kinds == {
         "profile", "referral", "coupon", "loyalty_program", "loyalty_card", "giveaway", "achievement", "audience",
-        "session", "event",
+        "session", "event", "friend",
     }  # fmt: skip
 
 

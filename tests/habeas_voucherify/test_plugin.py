@@ -31,6 +31,7 @@ from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import Person, seeded_people
 from habeas.testing.sandbox import Fault, Reply, SandboxServer
 from habeas_voucherify import client, lookup
+from habeas_voucherify.client import calls
 from habeas_voucherify.sandbox import VoucherifySandbox
 
 PEOPLE = seeded_people(29, ["voucherify"])
@@ -235,9 +236,9 @@ def test_a_friends_order_in_the_activity_is_the_friends(shop: Shop) -> None:
 
 def test_all_pages_of_every_list_are_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {document.record: document for document in shop.export(BUSY)}
-    monkeypatch.setattr(client, "PAGE_SIZE", 1)
+    monkeypatch.setattr(calls, "PAGE_SIZE", 1)
     assert counted(shop.inventory(BUSY)) == shop.app.held(BUSY)
-    monkeypatch.setattr(client, "PAGE_SIZE", 50)
+    monkeypatch.setattr(calls, "PAGE_SIZE", 50)
     names = [document.name for document in shop.export(BUSY)]
     assert names[:4] == ["customer-001.json", "activity-001.json", "activity-002.json", "activity-003.json"]
     assert whole.keys() == shop.app.held(BUSY).keys()
@@ -250,7 +251,7 @@ def test_what_lies_beyond_the_last_page_is_a_gap_and_is_not_forgotten(
     row = shop.app.redemptions.of(cust_id)[0]
     for n in range(148):
         shop.app.redemptions.add({**row, "id": f"r_{n}", "order": None}, cust_id)
-    monkeypatch.setattr(client, "PAGE_SIZE", 1)
+    monkeypatch.setattr(calls, "PAGE_SIZE", 1)
     found = shop.inventory(FIRST)
     assert counted(found)["redemption"] == 99
     gap = Gap("redemption", Result.MANUAL, lookup.TOO_MANY.format(what="redemptions"), 51)

@@ -24,6 +24,7 @@ __all__ = ["BadRow", "BatchFile", "BatchRow", "Checked"]
 
 _COLUMNS = ("type", *BASE_KINDS, "received_at", "regime", "reference")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TYPES = {str(t): t for t in (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY, CaseType.INVENTORY)}
 _SHOWN = 20
 """How many bad rows are told one by one."""
 
@@ -150,9 +151,9 @@ class BatchFile:
 
     def _parse(self, line: int, values: Mapping[str, str]) -> BatchRow:
         try:
-            case_type = CaseType(values.get("type", "").strip().lower())
-        except ValueError:
-            raise InputError(f"type is not one of {', '.join(CaseType)}") from None
+            case_type = _TYPES[values.get("type", "").strip().lower()]
+        except KeyError:
+            raise InputError(f"type is not one of {', '.join(_TYPES)}") from None
         kinds = (*BASE_KINDS, *self.connections)
         given = [check_identifier(kind, values[kind].strip()) for kind in kinds if kind in values]
         if not given:

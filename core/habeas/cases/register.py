@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from habeas.cases.ids import case_id as new_case_id
@@ -30,18 +30,21 @@ class Request:
     """The merchant's own name for it. May be about the person: never in the ledger."""
     output: str = ""
     """Where an access package goes; empty for the home's packages folder."""
+    details: Mapping[str, Json] = field(default_factory=dict)
+    """What is to be changed (JSON): wanted consents, right values. Empty for requests that need no more."""
 
     def to_json(self) -> Json:
         return {
             "identifiers": [[i.kind, i.value] for i in self.subject.identifiers],
             "reference": self.reference,
             "output": self.output,
+            **({"details": dict(self.details)} if self.details else {}),
         }
 
     @classmethod
     def from_json(cls, value: Json) -> Request:
         subject = Subject(tuple(Identifier(kind, text) for kind, text in value["identifiers"]))
-        return cls(subject, value["reference"], value["output"])
+        return cls(subject, value["reference"], value["output"], value.get("details", {}))
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,12 @@ class Vault:
             raise StorageError(f"the vault's {name} of case {case_id} was changed or is damaged") from None
         return json.loads(plain)
 
+    def has(self, case_id: str, name: str) -> bool:
+        """Whether there is a value of that name, readable or not."""
+        with self._lock, storage_errors("vault"):
+            found = self._db.execute("SELECT 1 FROM items WHERE case_id = ? AND name = ?", (case_id, name)).fetchone()
+        return found is not None
+
     def _seal(self, case_id: str, name: str, value: Json, key: bytes) -> tuple[str, str, bytes, bytes]:
         nonce = secrets.token_bytes(12)
         # Escaped: vendors and file names can hold lone surrogates, which are not UTF-8.

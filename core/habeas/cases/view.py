@@ -33,12 +33,18 @@ class OutcomeRow:
     evidence: str
     entry: int
     """Sequence number of the ledger entry that says so."""
+    purpose: str = ""
+    """Which consent it is about, in a consent case."""
+    field: str = ""
+    """Which field it is about, in a rectification."""
 
     def to_json(self) -> Json:
+        about = {name: value for name, value in (("purpose", self.purpose), ("field", self.field)) if value}
         return {
             "connection": self.connection,
             "plugin": self.plugin,
             "record": self.record,
+            **about,
             "count": self.count,
             "result": str(self.result),
             "reason": self.reason or None,
@@ -129,6 +135,7 @@ def _row(entry: Entry) -> OutcomeRow:
     return OutcomeRow(
         entry.connection, data["plugin"], data["record"], data["item"], data["count"], Result(data["result"]),
         data.get("reason", ""), data.get("until", ""), data.get("evidence", ""), entry.seq,
+        data.get("purpose", ""), data.get("field", ""),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,11 @@ __all__ = [
     "json_option",
     "not_empty",
     "pass_settings",
+    "read_lines",
+    "resolve_subject",
+    "somebody_can_be_asked",
     "stop_on_signals",
+    "subject_from_option",
     "subject_options",
     "yes_option",
 ]
@@ -96,41 +100,55 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str) -> str
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
 
 
+subject_from_option = click.option(
+    "--subject-from",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Read identifiers from a file (or - for stdin), one per line, so that they are not in the process list.",
+)
+
+
 def subject_options(function: F) -> F:
     """``ID…`` and ``--subject-from FILE``: the command gets ``name_subject``, to be called with the app."""
 
     @click.argument("identifiers", nargs=-1, metavar="ID...")
-    @click.option(
-        "--subject-from",
-        type=click.File("r", encoding="utf-8"),
-        metavar="FILE",
-        help="Read identifiers from a file (or - for stdin), one per line, so that they are not in the process list.",
-    )
+    @subject_from_option
     @functools.wraps(function)
     def wrapped(*args: Any, identifiers: tuple[str, ...], subject_from: Any, **kwargs: Any) -> Any:
         def name_subject(app: App) -> Subject:
-            from habeas.cases.identifiers import parse_identifier
-
-            texts = [*identifiers, *_lines(subject_from)]
-            return app.resolve([parse_identifier(text, app.tools.links) for text in texts])
+            return resolve_subject(app, [*identifiers, *read_lines(subject_from, "--subject-from")])
 
         return function(*args, name_subject=name_subject, **kwargs)
 
     return wrapped  # type: ignore[return-value]
 
 
-def _lines(file: Any) -> list[str]:
+def resolve_subject(app: App, texts: Sequence[str]) -> Subject:
+    """The person that ``KIND=VALUE`` texts name. Raises :class:`InputError`."""
+    from habeas.cases.identifiers import parse_identifier
+
+    return app.resolve([parse_identifier(text, app.tools.links) for text in texts])
+
+
+def read_lines(file: Any, option: str) -> list[str]:
+    """The lines of a file given with an option, without blank ones; none where it was not given."""
     if file is None:
         return []
     try:
         text = file.read(_MAX_SUBJECT_CHARACTERS + 1)
     except (UnicodeDecodeError, OSError):
-        raise InputError("the file given with --subject-from cannot be read as UTF-8 text") from None
+        raise InputError(f"the file given with {option} cannot be read as UTF-8 text") from None
     if len(text) > _MAX_SUBJECT_CHARACTERS:
-        raise InputError("the file given with --subject-from is too large", advice="it names one person")
+        raise InputError(f"the file given with {option} is too large", advice="it names one person")
     # Not splitlines(): what it takes for a line's end may stand inside an identifier, and would make two of one.
     lines = [line.rstrip("\r") for line in text.removeprefix("\ufeff").split("\n")]
     return [line for line in lines if line.strip()]
+
+
+def somebody_can_be_asked(doing: str) -> None:
+    """Raises :class:`RefusedError` where stdin is no terminal: before anything is looked up."""
+    if not sys.stdin.isatty():
+        raise RefusedError(f"{doing} changes data at vendors and nobody can be asked", advice="add --yes, or --dry-run")
 
 
 def confirm(question: str, *, yes: bool) -> bool:

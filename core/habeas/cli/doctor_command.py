@@ -17,6 +17,7 @@ from habeas.errors import HabeasError
 
 if TYPE_CHECKING:
     from habeas.app import App
+    from habeas.engine.schema import SeenField
 
 __all__ = ["command"]
 
@@ -32,11 +33,19 @@ class Finding:
     detail: str
 
 
-@click.command("doctor", epilog="Example: habeas doctor --json")
+@click.command("doctor", epilog="Examples: habeas doctor --json  ·  habeas doctor --schema")
+@click.option("--schema", is_flag=True, help="Show the vendors' fields that no data category covers; sends nothing.")
 @json_option
 @pass_settings
-def command(settings: Settings) -> int:
-    """Check configuration, keys, databases, clock, disk, and make one harmless authenticated call per connection."""
+def command(settings: Settings, schema: bool) -> int:
+    """Check configuration, keys, databases, clock, disk, and make one harmless authenticated call per connection.
+
+    With --schema: the names of the fields that searches have seen at the vendors so far (never values), and which of
+    them no data category covers. Such a field is new, or the merchant's own: say what it is under
+    [connections.NAME.fields], or take it out at the vendor. Exit code 3 where there is one.
+    """
+    if schema:
+        return _schema(settings)
     output = settings.output
     findings = list(_examine(settings))
     if settings.as_json:
@@ -46,6 +55,36 @@ def command(settings: Settings) -> int:
         rows = [[f.check, f"[{styles[f.state]}]{f.state}[/]", escape(f.detail)] for f in findings]
         output.table(["check", "state", "detail"], rows)
     return 1 if _failed(findings) else 0
+
+
+def _schema(settings: Settings) -> int:
+    output = settings.output
+    with settings.open_app() as app:
+        fields = _seen(app)
+        uncovered = [field for field in fields if not field.category]
+        if settings.as_json:
+            output.json(
+                {"ok": not uncovered, "fields": [f.__dict__ | {"category": f.category or None} for f in fields]}
+            )
+        else:
+            if uncovered:
+                rows = [[f.connection, f.record, escape(f.field), app.local_day(f.first_seen)] for f in uncovered]
+                title = "Fields that no data category covers"
+                output.table(["connection", "record", "field", "first seen"], rows, title)
+            output.show(f"{len(fields)} fields seen so far, {len(uncovered) or 'none'} of them not covered.")
+    return 3 if uncovered else 0
+
+
+def _seen(app: App) -> list[SeenField]:
+    return app.tools.fields.fields(app.tools.links)
+
+
+def _fields(app: App) -> Finding:
+    uncovered = sum(not field.category for field in _seen(app))
+    if uncovered:
+        text = f"{uncovered} fields that no data category covers; see `habeas doctor --schema`"
+        return Finding("vendors' fields", "warning", text)
+    return Finding("vendors' fields", "ok", "all that were seen are covered by a data category")
 
 
 def _failed(findings: list[Finding]) -> bool:
@@ -58,6 +97,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield _try("keys and vault", lambda: _keys_and_vault(app))
         yield _try("ledger", lambda: _ledger(app))
         yield _try("policies", lambda: _policies(app))
+        yield _fields(app)
         yield _sqlite()
         yield _clock(app)
         yield _disk(app)

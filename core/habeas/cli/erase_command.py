@@ -13,12 +13,12 @@ from habeas.cli.context import (
     json_option,
     not_empty,
     pass_settings,
+    somebody_can_be_asked,
     stop_on_signals,
     subject_options,
     yes_option,
 )
 from habeas.cli.output import progress_line
-from habeas.errors import RefusedError
 from habeas.models import CaseType, Subject
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def command(
         subject = name_subject(app)
         new = app.new_case(CaseType.ERASURE, subject, policy=policy, regime=regime, reference=reference, approved=yes)
         if not dry_run and not yes:
-            _somebody_can_be_asked()
+            somebody_can_be_asked("erasing")
         control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
         with (
             stop_on_signals(control, output),
@@ -86,13 +86,6 @@ def command(
                     view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
         # Only now: the ledger's head that is shown is the one the run left behind.
         return _show_plan(app, settings, run, new, plan) if dry_run else _finish(app, settings, view)
-
-
-def _somebody_can_be_asked() -> None:
-    import sys
-
-    if not sys.stdin.isatty():
-        raise RefusedError("erasing changes data at vendors and nobody can be asked", advice="add --yes, or --dry-run")
 
 
 def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes: bool) -> CaseView:

@@ -27,7 +27,7 @@ __all__ = ["command"]
 def command(settings: Settings, name_subject: Callable[[App], Subject], show_ids: bool, max_wait: float | None) -> int:
     """Show what each connection holds about a person. Reads only."""
     from habeas.control import RunControl
-    from habeas.engine.tools import side_by_side
+    from habeas.engine.tools import search, side_by_side
 
     output = settings.output
     with settings.open_app() as app:
@@ -35,11 +35,7 @@ def command(settings: Settings, name_subject: Callable[[App], Subject], show_ids
         control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
         links = list(app.tools.links.values())
         with stop_on_signals(control, output), app.run("inventory", lambda _: None, control) as run:
-            found = side_by_side(
-                links,
-                lambda link: app.tools.registry.inventory(link.info.name, link.connection(control), subject),
-                control,
-            )
+            found = side_by_side(links, lambda link: search(app.tools, run, link, subject), control)
             counts = {
                 link.name: sum(r.count for r in result.records) if isinstance(result, Inventory) else -1
                 for link, result in zip(links, found, strict=True)

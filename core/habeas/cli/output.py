@@ -104,7 +104,7 @@ class Output:
         """What became of a case."""
         rows = [
             [
-                row.connection, row.record, str(row.count), f"[{_STYLES[row.result]}]{row.result}[/]",
+                row.connection, _what(row), str(row.count), f"[{_STYLES[row.result]}]{row.result}[/]",
                 escape(_how_we_know(row)), str(row.entry),
             ]
             for row in view.outcomes
@@ -134,6 +134,12 @@ def _console(stream: TextIO) -> Console:
 def _harmless(text: str) -> str:
     """The text with what could steer a terminal written out."""
     return _STEERING.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _what(row: OutcomeRow) -> str:
+    """The record, and in a consent case or a rectification what of it."""
+    about = row.purpose or row.field
+    return f"{row.record} ({escape(about)})" if about else row.record
 
 
 def _how_we_know(row: OutcomeRow) -> str:

@@ -62,6 +62,8 @@ class ConnectionConfig:
     base_url: str
     limits: Mapping[str, float]
     settings: Mapping[str, Json]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the vendor that the plugin does not know, and what they are: ``customer.metadata.size``, a category."""
 
     def __repr__(self) -> str:
         return f"ConnectionConfig({self.name}, plugin={self.plugin})"
@@ -78,6 +80,10 @@ class Config:
     policies: Path | None = None
     default_policy: Mapping[str, str] = field(default_factory=dict)
     max_wait_seconds: float = 90.0
+    purposes: Mapping[str, Mapping[str, Mapping[str, Json]]] = field(default_factory=dict)
+    """Purpose → connection → what it is called there."""
+    canary_domain: str = "canary.invalid"
+    """Where the made-up people of canary runs have their e-mail addresses."""
 
 
 def load_config(path: Path) -> Config:
@@ -177,7 +183,25 @@ def _config(path: Path, table: Mapping[str, Json]) -> Config:
         policies=folder / policies["folder"] if "folder" in policies else None,
         default_policy={kind: policies[kind] for kind in ("erasure", "access") if kind in policies},
         max_wait_seconds=float(table.get("run", {}).get("max_wait_seconds", 90)),
+        purposes=_purposes(path, table),
+        canary_domain=table.get("canary", {}).get("domain", "canary.invalid"),
     )
+
+
+def _purposes(path: Path, table: Mapping[str, Json]) -> Mapping[str, Mapping[str, Mapping[str, Json]]]:
+    purposes: Mapping[str, Mapping[str, Mapping[str, Json]]] = table.get("consent", {}).get("purposes", {})
+    for name, mappings in purposes.items():
+        if name in (*_RESERVED, *table["connections"]):
+            raise ConfigError(
+                f"{path}: consent.purposes.{name} has the name of an identifier", advice="call the purpose otherwise"
+            )
+        unknown = sorted(set(mappings) - set(table["connections"]))
+        if unknown:
+            raise ConfigError(
+                f"{path}: consent.purposes.{name} names {', '.join(unknown)}, which is no connection",
+                advice=f"connections: {', '.join(table['connections'])}",
+            )
+    return purposes
 
 
 def _connection(path: Path, name: str, table: Mapping[str, Json]) -> ConnectionConfig:
@@ -187,8 +211,9 @@ def _connection(path: Path, name: str, table: Mapping[str, Json]) -> ConnectionC
             advice="call it by its vendor",
         )
     _check_url(f"{path}: connections.{name}.base_url", table["base_url"])
-    settings = {k: v for k, v in table.items() if k not in ("plugin", "base_url", "limits")}
-    return ConnectionConfig(name, table["plugin"], table["base_url"], table.get("limits", {}), settings)
+    settings = {k: v for k, v in table.items() if k not in ("plugin", "base_url", "limits", "fields")}
+    limits, fields = table.get("limits", {}), table.get("fields", {})
+    return ConnectionConfig(name, table["plugin"], table["base_url"], limits, settings, fields)
 
 
 def _check_url(where: str, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from habeas.errors import ConfigError
 
-__all__ = ["resolve_secret"]
+__all__ = ["resolve_secret", "resolve_secret_file"]
 
 _REFERENCE = re.compile(r"(env|file|keyring):(.+)", re.DOTALL)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -37,6 +38,17 @@ def resolve_secret(reference: str, where: str, *, folder: Path, environ: Mapping
     return value
 
 
+def resolve_secret_file(reference: str, where: str, *, folder: Path) -> str:
+    """The bytes of a secret file such as a key store, as base64. Only ``file:PATH`` can name one.
+
+    Raises :class:`ConfigError` with the setting and the reason.
+    """
+    kind, _, name = reference.partition(":")
+    if kind != "file" or not name:
+        raise ConfigError(f"{where} must name a file", advice="write file:PATH")
+    return base64.b64encode(_read(name, where, folder)[1]).decode("ascii")
+
+
 def _from_env(name: str, where: str, _: Path, environ: Mapping[str, str]) -> str:
     if not _VARIABLE.fullmatch(name):
         # Not repeated: it may be the secret itself, written behind "env:".
@@ -47,6 +59,14 @@ def _from_env(name: str, where: str, _: Path, environ: Mapping[str, str]) -> str
 
 
 def _from_file(name: str, where: str, folder: Path, _: Mapping[str, str]) -> str:
+    path, content = _read(name, where, folder)
+    try:
+        return content.decode("utf-8").strip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: {path} cannot be read (it is not UTF-8 text)") from None
+
+
+def _read(name: str, where: str, folder: Path) -> tuple[Path, bytes]:
     try:
         path = folder / Path(name).expanduser()
         # Without blocking: opening a pipe would wait for somebody to write into it.
@@ -63,9 +83,7 @@ def _from_file(name: str, where: str, folder: Path, _: Mapping[str, str]) -> str
         content = os.read(descriptor, _MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise ConfigError(f"{where}: {path} is larger than {_MOST_BYTES} bytes")
-        return content.decode("utf-8").strip("\r\n")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{where}: {path} cannot be read (it is not UTF-8 text)") from None
+        return path, content
     finally:
         os.close(descriptor)
 

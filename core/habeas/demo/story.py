@@ -86,7 +86,7 @@ def tell(place: Path, count: int, output: Output) -> int:
         world.write_setup(place)
         story = Story(place, world, output)
         output.show(f"Three sandbox vendors on this machine hold data about {count} made-up people.", "bold")
-        for chapter in (_set_up, _look, _hand_over, _plan, _erase, _ambiguous, _shared_card, _hold, _outage, _prove):
+        for chapter in _CHAPTERS:
             try:
                 chapter(story)
             except (KeyError, TypeError, IndexError):
@@ -112,17 +112,45 @@ def _look(story: Story) -> None:
 
 def _hand_over(story: Story) -> None:
     ada = story.world.people[0]
+    before = _everybody(story)
     step, code, case = story.step("Hand the person a copy of everything", "access", f"customer_id={ada.customer_id}")
     story.outcomes(case)
     story.check(step, f"the package is at {case['package']}", code in (0, 3) and Path(case["package"]).exists())
-    story.check(step, "nothing was changed at any vendor", story.world.changing_calls() == 0)
+    story.check(step, "nothing was changed at any vendor", _everybody(story) == before)
+
+
+def _consent(story: Story) -> None:
+    person = story.world.people[7]
+    who, purpose = f"customer_id={person.customer_id}", "marketing_email"
+    step, code, case = story.step(
+        "Withdraw a consent everywhere", "consent", "set", who, f"{purpose}=withdrawn", "--yes"
+    )
+    story.outcomes(case)
+    read_back = {row["connection"] for row in case["outcomes"] if row["result"] in ("updated", "unchanged")}
+    truth = {name: story.world.servers[name].app.consent(person, purpose) for name in read_back}
+    story.check(step, "what was read back is true at the vendor", bool(truth) and set(truth.values()) == {False})
+    honest = code == 3 and any(row["result"] == "unsupported" for row in case["outcomes"])
+    story.check(step, "a vendor without consents is said to have none", honest)
+
+
+def _rectify(story: Story) -> None:
+    person = story.world.people[7]
+    others = _everybody(story, but=person)
+    who, right = f"customer_id={person.customer_id}", "+4930555001"
+    step, _, case = story.step("Correct a wrong phone number", "rectify", who, f"phone={right}", "--yes")
+    story.outcomes(case)
+    updated = {row["connection"] for row in case["outcomes"] if row["result"] == "updated"}
+    held = all(right in story.world.servers[name].app.held_text(person) for name in updated)
+    story.check(step, "the right number stands wherever it says updated", bool(updated) and held)
+    story.check(step, "nobody else's data was touched", _everybody(story, but=person) == others)
 
 
 def _plan(story: Story) -> None:
     ada = story.world.people[0]
+    before = _everybody(story)
     step, code, plan = story.step("What would an erasure do?", "erase", f"customer_id={ada.customer_id}", "--dry-run")
     records = sum(len(part["records"]) for part in plan["plan"])
-    story.check(step, f"{records} records planned, nothing changed", code == 0 and story.world.changing_calls() == 0)
+    story.check(step, f"{records} records planned, nothing changed", code == 0 and _everybody(story) == before)
 
 
 def _erase(story: Story) -> None:
@@ -196,6 +224,19 @@ def _outage(story: Story) -> None:
     story.check(step, "nothing is left anywhere", story.world.held(person) == {})
 
 
+def _canary(story: Story) -> None:
+    before = _everybody(story)
+    step, code, result = story.step("Does all of this work today? Ask a made-up person", "canary")
+    by_connection: dict[str, list[str]] = {}
+    for control in result["controls"]:
+        by_connection.setdefault(control["connection"], []).append(f"{control['control']} {control['verdict']}")
+    for connection, verdicts in by_connection.items():
+        story.output.show(f"   {connection}: {', '.join(verdicts)}")
+    story.check(step, "every control worked, or its vendor has no such thing", code == 0 and not result["alarms"])
+    gone = _everybody(story) == before
+    story.check(step, "the made-up person is gone, and nobody else was touched", gone)
+
+
 def _prove(story: Story) -> None:
     step, code, result = story.step("Is the ledger as it was written?", "audit", "verify")
     story.check(step, f"{result['size']} entries, root {result['root'][:23]}…", code == 0 and result["ok"])
@@ -224,6 +265,18 @@ def _change_one_byte(path: Path) -> int:
     database.commit()
     database.close()
     return int(seq)
+
+
+_CHAPTERS = (
+    _set_up, _look, _hand_over, _plan, _erase, _ambiguous, _shared_card, _consent, _rectify, _hold, _outage, _canary,
+    _prove,
+)  # fmt: skip
+
+
+def _everybody(story: Story, but: Person | None = None) -> list[str]:
+    """All that the vendors hold about everybody, or everybody but one."""
+    apps = [server.app for server in story.world.servers.values()]
+    return [app.held_text(person) for person in story.world.people if person is not but for app in apps]
 
 
 def _others_truth(story: Story, person: Person) -> dict[str, object]:

@@ -83,6 +83,7 @@ class World:
         blocks = [_CONTROLLER, '[identity]\ncsv = "customers.csv"\n']
         for name, server in self.servers.items():
             blocks.append(self._connection(folder, name, server))
+        blocks.append(self._purposes())
         path = folder / "habeas.toml"
         write_private(path, "\n".join(blocks).encode())
         return path
@@ -98,6 +99,19 @@ class World:
             lines.append(f"{setting} = {json.dumps(written)}")
         limits = ["requests_per_second = 2000", "concurrency = 8", "attempts = 3", "timeout_seconds = 5"]
         return "\n".join([*lines, "", f"[connections.{name}.limits]", *limits, ""])
+
+    def _purposes(self) -> str:
+        """What each purpose is called at each vendor."""
+        purposes: dict[str, list[str]] = {}
+        for name, server in self.servers.items():
+            if not self._registry.infos[name].purpose_schema:
+                continue
+            for purpose, mapping in server.app.purposes().items():
+                inner = ", ".join(f"{key} = {json.dumps(value)}" for key, value in mapping.items())
+                purposes.setdefault(purpose, []).append(f"{name} = {{ {inner} }}" if inner else f"{name} = {{}}")
+        return "\n".join(
+            "\n".join((f"[consent.purposes.{purpose}]", *lines, "")) for purpose, lines in purposes.items()
+        )
 
     def identity_csv(self) -> str:
         """One row per person; a column for each vendor whose records only its own ids can find."""

@@ -13,10 +13,10 @@ from habeas.cases.view import WHOLE, CaseView
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
 from habeas.engine.links import Link
 from habeas.engine.plan import Notice, reason_of
-from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, write_rows
+from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, conclude, search, side_by_side, write_rows
 from habeas.errors import VendorError
 from habeas.home import private_folder
-from habeas.models import CaseStatus, Export, Gap, Inventory, PluginInfo, Result
+from habeas.models import Export, Gap, Inventory, PluginInfo, Result
 from habeas_audit import Draft
 from habeas_policies import Facts, PolicyProblem
 
@@ -66,7 +66,7 @@ class AccessPass:
             rows = rows_of_fetched(link.info, result)
             counts = write_rows(self._tools, self._run, view, link.name, link.info.name, rows)
             self._run.emit(ConnectionFinished(self.case_id, link.name, counts))
-        return conclude(self._tools, self._run, self.case_id)
+        return conclude(self._tools, self._run, self.case_id, self._tools.links)
 
     def _withheld(self, link: Link, view: CaseView, fetched: Fetched) -> Fetched:
         """Without the kinds that the policy hands to a person first: those become gaps that say what to look at."""
@@ -141,25 +141,14 @@ class InventoryPass:
         subject = self._tools.register.request(self.case_id).subject
         links = list(self._tools.links.values())
 
-        def search(link: Link) -> Inventory:
-            return self._tools.registry.inventory(link.info.name, link.connection(self._run.control), subject)
+        def look(link: Link) -> Inventory:
+            return search(self._tools, self._run, link, subject)
 
-        for link, found in zip(links, side_by_side(links, search, self._run.control), strict=True):
+        for link, found in zip(links, side_by_side(links, look, self._run.control), strict=True):
             rows = _rows_of_inventory(link.info, found)
             counts = write_rows(self._tools, self._run, view, link.name, link.info.name, rows)
             self._run.emit(ConnectionFinished(self.case_id, link.name, counts))
-        return conclude(self._tools, self._run, self.case_id)
-
-
-def conclude(tools: Tools, run: Run, case_id: str) -> CaseView:
-    """Closes the case where every connection has its final outcomes; pauses it otherwise."""
-    view = tools.register.view(case_id)
-    if all(view.final(name) for name in tools.links):
-        data = {"status": str(CaseStatus.COMPLETED)}
-        tools.ledger.append(Draft("case.closed", case_id, run.run_id, "", "", data))
-        return replace(view, status=CaseStatus.COMPLETED)
-    tools.ledger.append(Draft("case.paused", case_id, run.run_id))
-    return replace(view, status=CaseStatus.INCOMPLETE)
+        return conclude(self._tools, self._run, self.case_id, self._tools.links)
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------

@@ -9,10 +9,20 @@ from datetime import datetime
 from habeas.cases.register import Request
 from habeas.cases.view import WHOLE, CaseView
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
-from habeas.engine.journal import CaseJournal, close_holes
+from habeas.engine.journal import close_holes
 from habeas.engine.links import Link
 from habeas.engine.plan import ConnectionPlan, Plan, plan_connection
-from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, side_by_side, unconfigured, write_rows
+from habeas.engine.tools import (
+    ConnectionTrouble,
+    Row,
+    Run,
+    Tools,
+    journal_for,
+    search,
+    side_by_side,
+    unconfigured,
+    write_rows,
+)
 from habeas.models import Action, CaseStatus, Erasure, Inventory, Outcome, PlanItem, PluginInfo, Result, Subject
 from habeas_audit import Draft
 from habeas_policies import Policy, PolicyProblem
@@ -29,12 +39,12 @@ def search_and_plan(
     parts = _searched(earlier)
     missing = [link for name, link in tools.links.items() if name not in parts]
 
-    def search(link: Link) -> Inventory:
-        inventory = tools.registry.inventory(link.info.name, link.connection(run.control), subject)
+    def look(link: Link) -> Inventory:
+        inventory = search(tools, run, link, subject)
         run.emit(ConnectionSearched(case_id, link.name, sum(r.count for r in inventory.records)))
         return inventory
 
-    for link, found in zip(missing, side_by_side(missing, search, run.control), strict=True):
+    for link, found in zip(missing, side_by_side(missing, look, run.control), strict=True):
         if isinstance(found, ConnectionTrouble):
             run.emit(ConnectionSearched(case_id, link.name, 0, found.text))
             parts[link.name] = ConnectionPlan(link.name, link.info.name, problem=found.text)
@@ -150,15 +160,7 @@ class ErasurePass:
     def _erase_one(self, link: Link, part: ConnectionPlan) -> tuple[Outcome, ...]:
         if not any(item.action is Action.ERASE for item in part.items):
             return ()
-        journal = CaseJournal(
-            self._tools.ledger,
-            self._tools.keys,
-            self._run.control,
-            case_id=self.case_id,
-            run_id=self._run.run_id,
-            connection=link.name,
-            earlier=self._tools.ledger.entries(case_id=self.case_id, types=["call.intent"]),
-        )
+        journal = journal_for(self._tools, self._run, self.case_id, link.name)
         connection = link.connection(self._run.control, journal)
         erasure = Erasure(self.request.subject, part.items, resumed=journal.resumed)
         return self._tools.registry.erase(link.info.name, connection, erasure)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from habeas.changes import Purpose
 from habeas.clock import Clock
 from habeas.config.load import ConnectionConfig, schema_problems
-from habeas.config.secrets import resolve_secret
+from habeas.config.secrets import resolve_secret, resolve_secret_file
 from habeas.connection import Connection
 from habeas.control import RunControl
 from habeas.engine.crew import Crew
@@ -31,9 +32,14 @@ class Link:
 
     def __init__(
         self, name: str, info: PluginInfo, settings: Mapping[str, Json], base_url: str, limits: Limits,
-        registry: Registry, clock: Clock,
+        registry: Registry, clock: Clock, *, purposes: Mapping[str, Purpose] = MappingProxyType({}),
+        known_fields: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         self.name, self.info, self.limits = name, info, limits
+        self.purposes = purposes
+        """By name: those that have a mapping here."""
+        self.known_fields = known_fields
+        """``RECORD.FIELD`` → what the configuration says it is."""
         # Hooks see it from many threads: nobody may change it for the others.
         self.settings = MappingProxyType(dict(settings))
         self.base_url = base_url
@@ -59,8 +65,25 @@ def open_links(config: Config, registry: Registry, clock: Clock) -> dict[str, Li
         where = f"{config.path}: connections.{connection.name}"
         settings = _settings(config, connection, info, where)
         limits = dataclasses.replace(info.limits, **connection.limits)  # type: ignore[arg-type] # the schema has typed them
-        links[connection.name] = Link(connection.name, info, settings, connection.base_url, limits, registry, clock)
+        links[connection.name] = Link(
+            connection.name, info, settings, connection.base_url, limits, registry, clock,
+            purposes=_purposes(config, connection.name, info), known_fields=connection.fields,
+        )  # fmt: skip
     return links
+
+
+def _purposes(config: Config, connection: str, info: PluginInfo) -> Mapping[str, Purpose]:
+    purposes = {}
+    for name, mappings in config.purposes.items():
+        if connection not in mappings:
+            continue
+        where = f"{config.path}: consent.purposes.{name}.{connection}"
+        if not info.purpose_schema:
+            raise ConfigError(f"{where}: plugin {info.name} knows no purposes", advice="take the mapping out")
+        for problem in schema_problems(mappings[connection], info.purpose_schema):
+            raise ConfigError(f"{where}: {problem}", advice="see `habeas plugin list --json`, purpose")
+        purposes[name] = Purpose(name, mappings[connection])
+    return purposes
 
 
 def _settings(config: Config, connection: ConnectionConfig, info: PluginInfo, where: str) -> Mapping[str, Json]:
@@ -70,4 +93,7 @@ def _settings(config: Config, connection: ConnectionConfig, info: PluginInfo, wh
     for name in info.secrets:
         if name in settings:
             settings[name] = resolve_secret(settings[name], f"{where}.{name}", folder=config.path.parent)
+    for name in info.secret_files:
+        if name in settings:
+            settings[name] = resolve_secret_file(settings[name], f"{where}.{name}", folder=config.path.parent)
     return settings

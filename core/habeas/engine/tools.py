@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -17,15 +17,29 @@ from habeas.clock import Clock
 from habeas.config import Controller
 from habeas.control import RunControl
 from habeas.engine.events import Event
+from habeas.engine.journal import CaseJournal
 from habeas.engine.links import Link
-from habeas.errors import HabeasError, OutcomeUnknown, PluginFault, RunEnded, VendorError
+from habeas.engine.schema import FieldMemory
+from habeas.errors import OutcomeUnknown, PluginFault, RunEnded, VendorError
 from habeas.home import Home
-from habeas.models import Json, Result
+from habeas.models import CaseStatus, Inventory, Json, Result, Subject
 from habeas.registry import Registry
 from habeas_audit import Draft, Ledger
 from habeas_policies import Policy
 
-__all__ = ["ConnectionTrouble", "Row", "Run", "Tools", "attempt", "side_by_side", "write_rows"]
+__all__ = [
+    "ConnectionTrouble",
+    "Row",
+    "Run",
+    "Tools",
+    "attempt",
+    "conclude",
+    "journal_for",
+    "search",
+    "side_by_side",
+    "unconfigured",
+    "write_rows",
+]
 
 T = TypeVar("T")
 
@@ -47,6 +61,7 @@ class Tools:
     policy: Callable[[str], Policy]
     clock: Clock
     controller: Controller
+    fields: FieldMemory
 
     def local_date(self, at: datetime) -> date:
         """The day it is at the controller's seat."""
@@ -101,6 +116,13 @@ def _result(future: concurrent.futures.Future[T | ConnectionTrouble], control: R
         return ConnectionTrouble(Result.UNKNOWN, "it did not come back in time; go on with `habeas resume`")
 
 
+def search(tools: Tools, run: Run, link: Link, subject: Subject) -> Inventory:
+    """What one connection holds about somebody. New names of fields are remembered. Reads only."""
+    inventory = tools.registry.inventory(link.info.name, link.connection(run.control), subject)
+    tools.fields.note(run.run_id, link.name, subject, inventory)
+    return inventory
+
+
 # -- outcomes into the ledger -------------------------------------------------------------------------------------
 
 
@@ -115,6 +137,8 @@ class Row:
     reason: str = ""
     until: str = ""
     evidence: str = ""
+    purpose: str = ""
+    field: str = ""
 
     def data(self, plugin: str) -> dict[str, Json]:
         """The entry's data; what is empty is left out."""
@@ -125,7 +149,13 @@ class Row:
             "count": self.count,
             "result": str(self.result),
         }
-        optional = {"reason": self.reason, "until": self.until, "evidence": self.evidence}
+        optional = {
+            "reason": self.reason,
+            "until": self.until,
+            "evidence": self.evidence,
+            "purpose": self.purpose,
+            "field": self.field,
+        }
         return data | {name: value for name, value in optional.items() if value}
 
 
@@ -150,6 +180,25 @@ def write_rows(
     return counts
 
 
-def unconfigured(connection: str) -> HabeasError:
+def conclude(tools: Tools, run: Run, case_id: str, connections: Iterable[str]) -> CaseView:
+    """Closes the case where every connection has its final outcomes; pauses it otherwise."""
+    view = tools.register.view(case_id)
+    if all(view.final(name) for name in connections):
+        data = {"status": str(CaseStatus.COMPLETED)}
+        tools.ledger.append(Draft("case.closed", case_id, run.run_id, "", "", data))
+        return replace(view, status=CaseStatus.COMPLETED)
+    tools.ledger.append(Draft("case.paused", case_id, run.run_id))
+    return replace(view, status=CaseStatus.INCOMPLETE)
+
+
+def journal_for(tools: Tools, run: Run, case_id: str, connection: str) -> CaseJournal:
+    """The journal of a case at one connection, with what earlier passes wrote."""
+    return CaseJournal(
+        tools.ledger, tools.keys, run.control, case_id=case_id, run_id=run.run_id, connection=connection,
+        earlier=tools.ledger.entries(case_id=case_id, types=["call.intent"]),
+    )  # fmt: skip
+
+
+def unconfigured(connection: str) -> VendorError:
     """A connection that a plan names and the configuration no longer has."""
     return VendorError(f"{connection} is no longer configured", advice="configure it again, then `habeas resume`")

@@ -153,6 +153,13 @@ class Api:
                     raise tries.lost from None
                 raise
 
+    def pause(self, seconds: float) -> None:
+        """Waits before the vendor is asked again whether something has finished.
+
+        Raises :class:`~habeas.errors.RunEnded` when the run is stopped, at once where it would end first.
+        """
+        self._control.sleep(seconds)
+
     def _happened(self, done: Callable[[], bool], tries: _Tries, unknown: OutcomeUnknown) -> bool:
         """Whether a call whose answer was lost has done its work; False: it may be repeated, and the wait is over."""
         try:

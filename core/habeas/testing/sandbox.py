@@ -123,6 +123,13 @@ class SandboxApp(ABC):
     def settings(self) -> Mapping[str, str]:
         """Connection settings a client needs besides ``base_url``, secrets in clear (they are worth nothing)."""
 
+    def more_credentials(self) -> Mapping[str, str | bytes]:
+        """What else opens this sandbox (another key, a key store as bytes): for trying other clients on it."""
+        return {}
+
+    def serve_withdrawn(self) -> None:  # noqa: B027 - most vendors have withdrawn nothing
+        """Serves also what the vendor has withdrawn but older clients still call; otherwise it answers as today."""
+
     @abstractmethod
     def seed(self, people: Iterable[Person]) -> Mapping[str, str]:
         """Creates what this vendor would hold about those with ``self.name in person.held_at``.
@@ -311,8 +318,7 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
         wbufsize = -1
 
         def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length) if length else b""
+            body = self._body()
             # Not self.path: the standard library drops slashes from its beginning.
             target = self.requestline.split()[1]
             path, _, query = target.partition("?")
@@ -330,6 +336,19 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
                 return
             self._send(reply)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+                length = int(self.headers.get("Content-Length") or 0)
+                return self.rfile.read(length) if length else b""
+            # RFC 9112, section 7.1: our own client never sends one, other clients may.
+            body = b""
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return body
 
         def _send(self, reply: Reply) -> None:
             body = reply.encoded()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
@@ -13,7 +12,9 @@ from habeas.testing.people import Person
 from habeas.testing.sandbox import Call, Reply, SandboxApp
 from habeas_cybersource.sandbox import fields, seeding
 from habeas_cybersource.sandbox.bodies import Json
+from habeas_cybersource.sandbox.calls import CONTENT_TYPE, bins_wanted, check_path, check_query, number, read_body
 from habeas_cybersource.sandbox.gate import Gate
+from habeas_cybersource.sandbox.keystore import P12_PASSWORD, new_key_store
 from habeas_cybersource.sandbox.records import Instrument, Record
 from habeas_cybersource.sandbox.refused import Refused, error_body
 from habeas_cybersource.sandbox.render import Renderer, customer_path, identifier_path, instrument_path, page
@@ -21,7 +22,6 @@ from habeas_cybersource.sandbox.vault import Vault
 
 __all__ = ["CyberSourceSandbox"]
 
-_CONTENT_TYPE = "application/json;charset=utf-8"
 _CUSTOMERS = "/tms/v2/customers"
 _CUSTOMER = f"{_CUSTOMERS}/{{customerId}}"
 _THEIR_INSTRUMENTS = f"{_CUSTOMER}/payment-instruments"
@@ -44,7 +44,8 @@ R = TypeVar("R", bound=Record)
 class CyberSourceSandbox(SandboxApp):
     """CyberSource's Token Management Service, strict and stateful.
 
-    ``merchant_id``, ``key_id`` and ``shared_secret`` (base64) are what a client must sign with.
+    ``merchant_id``, ``key_id`` and ``shared_secret`` (base64) are what a client must sign with; with a ``portfolio_id``
+    the key is a meta key of that portfolio.
     """
 
     name = "cybersource"
@@ -54,6 +55,7 @@ class CyberSourceSandbox(SandboxApp):
         clock: Callable[[], float] = time.time,
         *,
         merchant_id: str = "habeas_sandbox",
+        portfolio_id: str = "",
         key_id: str = "5d0c5b3e-7f1a-4c52-9a86-2b1f6f0a9e31",
         shared_secret: str = "aGFiZWFzIHNhbmRib3gsIHdvcnRoIG5vdGhpbmchISE=",  # noqa: S107 - opens a sandbox only
     ) -> None:
@@ -63,6 +65,8 @@ class CyberSourceSandbox(SandboxApp):
         """``profile-id`` values the merchant may use; all see the same tokens."""
         self.forbidden_profiles: set[str] = set()
         """``profile-id`` values that answer 403."""
+        self.meanwhile = 0
+        """How many of the next PATCHes with ``if-match`` find that somebody else has changed the token: 412."""
         self.why_refused = ""
         """Why the last call with wrong credentials was refused; the vendor does not say."""
         self._settings = {
@@ -70,10 +74,11 @@ class CyberSourceSandbox(SandboxApp):
             "auth": "jwt",
             "key_id": key_id,
             "shared_secret": shared_secret,
-        }
-        self._gate = Gate(merchant_id, key_id, base64.b64decode(shared_secret, validate=True))
+        } | ({"portfolio_id": portfolio_id} if portfolio_id else {})
+        self._gate = Gate(merchant_id, key_id, base64.b64decode(shared_secret, validate=True), portfolio_id)
         self._render = Renderer(merchant_id)
         self._answers = 0
+        self._key_store: bytes | None = None
         self._draw_routes()
 
     # -- what every sandbox has -------------------------------------------------------------------------------------
@@ -81,6 +86,22 @@ class CyberSourceSandbox(SandboxApp):
     def settings(self) -> Mapping[str, str]:
         """``merchant_id``, ``auth`` (``jwt``), ``key_id``, ``shared_secret`` (base64)."""
         return dict(self._settings)
+
+    def more_credentials(self) -> Mapping[str, str | bytes]:
+        """A P12 file for ``jwt_p12``, made when it is first asked for, and its password."""
+        if self._key_store is None:
+            certificate, self._key_store = new_key_store(self._settings["merchant_id"], P12_PASSWORD)
+            self.trust(certificate)
+        return {"p12": self._key_store, "p12_password": P12_PASSWORD}
+
+    def purposes(self) -> Mapping[str, Mapping[str, Any]]:
+        """One, under the only mapping there can be: the vendor has no place for a consent to marketing."""
+        return {"marketing_email": {}}
+
+    def consent(self, person: Person, purpose: str) -> bool | None:
+        """None, always: nothing is ever said about a purpose here."""
+        del person, purpose
+        return None
 
     def trust(self, certificate_pem: bytes) -> None:
         """Accepts ``jwt_p12`` clients with this certificate; see :meth:`Gate.trust`."""
@@ -95,6 +116,16 @@ class CyberSourceSandbox(SandboxApp):
         """Live records of this person by kind; see :func:`seeding.held`."""
         with self.lock:
             return seeding.held(self.vault, person)
+
+    def held_text(self, person: Person) -> str:
+        """All live records of this person as JSON; see :func:`seeding.held_text`."""
+        with self.lock:
+            return seeding.held_text(self.vault, person)
+
+    def enlarge(self, person: Person, count: int) -> None:
+        """``count`` more payment instruments, all on the person's first card, and as many addresses."""
+        with self.lock:
+            seeding.enlarge(self.vault, person, count)
 
     def authenticate(self, call: Call) -> Reply | None:
         """401 unless the JWT or HTTP Signature is right in every part."""
@@ -121,7 +152,7 @@ class CyberSourceSandbox(SandboxApp):
             "uniqueTransactionID": f"{self._answers:022d}",
         }
         if reply.json is not None:
-            headers["Content-Type"] = _CONTENT_TYPE
+            headers["Content-Type"] = CONTENT_TYPE
         return Reply(reply.status, reply.json, {**headers, **reply.headers}, reply.body)
 
     # -- routes -----------------------------------------------------------------------------------------------------
@@ -164,9 +195,9 @@ class CyberSourceSandbox(SandboxApp):
         def handler(call: Call) -> Reply:
             try:
                 self._check_profile(call)
-                _check_query(call, query)
-                _check_path(call)
-                return action(call, {} if body is None else fields.checked(body, _read(call)))
+                check_query(call, query)
+                check_path(call)
+                return action(call, {} if body is None else fields.checked(body, read_body(call)))
             except Refused as refused:
                 return refused.reply
 
@@ -183,6 +214,17 @@ class CyberSourceSandbox(SandboxApp):
         if profile not in self.profiles:
             raise Refused(424, "Profile not found.")
 
+    def _matched(self, call: Call, record: R) -> R:
+        wanted = call.headers.get("if-match")
+        if wanted is None:
+            return record
+        if self.meanwhile:
+            self.meanwhile -= 1
+            self.vault.touch(record)
+        if wanted != _etag(record):
+            raise Refused(412, "The token was changed meanwhile.")
+        return record
+
     # -- customers --------------------------------------------------------------------------------------------------
 
     def _post_customer(self, call: Call, body: Json) -> Reply:
@@ -196,7 +238,7 @@ class CyberSourceSandbox(SandboxApp):
         return _shown(200, record, self._render.customer(record))
 
     def _patch_customer(self, call: Call, body: Json) -> Reply:
-        record = _matched(call, self.vault.customer(call.params["customerId"]))
+        record = self._matched(call, self.vault.customer(call.params["customerId"]))
         self.vault.change_customer(record, body)
         return _shown(200, record, self._render.customer(record))
 
@@ -227,7 +269,7 @@ class CyberSourceSandbox(SandboxApp):
         return _shown(200, record, self._render.address(record, self.vault.customers[record.customer]))
 
     def _patch_address(self, call: Call, body: Json) -> Reply:
-        record = _matched(call, self.vault.address(call.params["customerId"], call.params["shippingAddressId"]))
+        record = self._matched(call, self.vault.address(call.params["customerId"], call.params["shippingAddressId"]))
         self.vault.change_address(record, body)
         return _shown(200, record, self._render.address(record, self.vault.customers[record.customer]))
 
@@ -255,17 +297,17 @@ class CyberSourceSandbox(SandboxApp):
 
     def _post_instrument(self, call: Call, body: Json) -> Reply:
         record = self.vault.add_instrument(call.params.get("customerId", ""), body)
-        return _shown(201, record, self._show_instrument(record, _bins(call)), instrument_path(record))
+        return _shown(201, record, self._show_instrument(record, bins_wanted(call)), instrument_path(record))
 
     def _get_instrument(self, call: Call, body: Json) -> Reply:
         del body
         record = self._instrument(call)
-        return _shown(200, record, self._show_instrument(record, _bins(call)))
+        return _shown(200, record, self._show_instrument(record, bins_wanted(call)))
 
     def _patch_instrument(self, call: Call, body: Json) -> Reply:
-        record = _matched(call, self._instrument(call))
+        record = self._matched(call, self._instrument(call))
         self.vault.change_instrument(record, body)
-        return _shown(200, record, self._show_instrument(record, _bins(call)))
+        return _shown(200, record, self._show_instrument(record, bins_wanted(call)))
 
     def _delete_instrument(self, call: Call, body: Json) -> Reply:
         del body
@@ -276,18 +318,18 @@ class CyberSourceSandbox(SandboxApp):
 
     def _post_identifier(self, call: Call, body: Json) -> Reply:
         record, new = self.vault.add_identifier(body)
-        shown = self._render.identifier(record, _bins(call))
+        shown = self._render.identifier(record, bins_wanted(call))
         return _shown(201, record, shown, identifier_path(record.id)) if new else _shown(200, record, shown)
 
     def _get_identifier(self, call: Call, body: Json) -> Reply:
         del body
         record = self.vault.identifier(call.params["instrumentIdentifierId"])
-        return _shown(200, record, self._render.identifier(record, _bins(call)))
+        return _shown(200, record, self._render.identifier(record, bins_wanted(call)))
 
     def _patch_identifier(self, call: Call, body: Json) -> Reply:
-        record = _matched(call, self.vault.identifier(call.params["instrumentIdentifierId"]))
+        record = self._matched(call, self.vault.identifier(call.params["instrumentIdentifierId"]))
         self.vault.change_identifier(record, body)
-        return _shown(200, record, self._render.identifier(record, _bins(call)))
+        return _shown(200, record, self._render.identifier(record, bins_wanted(call)))
 
     def _delete_identifier(self, call: Call, body: Json) -> Reply:
         del body
@@ -299,7 +341,7 @@ class CyberSourceSandbox(SandboxApp):
         record = self.vault.identifier(call.params["instrumentIdentifierId"])
         return _listed(
             call, f"{identifier_path(record.id)}/paymentinstruments", "paymentInstruments", record.users,
-            lambda user: self._show_instrument(user, _bins(call)),
+            lambda user: self._show_instrument(user, bins_wanted(call)),
         )  # fmt: skip
 
     def _enrol(self, call: Call, body: Json) -> Reply:
@@ -307,51 +349,6 @@ class CyberSourceSandbox(SandboxApp):
         return Reply(
             202 if self.vault.enrol(self.vault.identifier(call.params["instrumentIdentifierId"]), body) else 204
         )
-
-
-def _read(call: Call) -> Any:
-    given = call.headers.get("content-type")
-    if given is None:
-        raise Refused(400, "Content-Type is missing.", "missingHeaders", ["Content-Type"], "header")
-    if given.replace(" ", "").lower() not in ("application/json", _CONTENT_TYPE):
-        raise Refused(400, "Content-Type is wrong.", "invalidHeaders", ["Content-Type"], "header")
-    try:
-        body = json.loads(call.body.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise Refused(400, "The body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise Refused(400, "The body is not an object.")
-    return body
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _check_query(call: Call, allowed: Collection[str]) -> None:
-    names = [name for name, _ in call.query]
-    wrong = {name for name in names if name not in allowed or names.count(name) > 1}
-    if call.first("retrieveBinDetails", "true") not in ("true", "false"):
-        wrong.add("retrieveBinDetails")
-    if wrong:
-        raise Refused(400, "Unknown or wrong query parameters.", "invalidFields", sorted(wrong), "query")
-
-
-def _check_path(call: Call) -> None:
-    wrong = [name for name, token in call.params.items() if len(token) > 32]
-    if wrong:
-        raise Refused(400, "A token has 1 to 32 characters.", "invalidFields", wrong, "path")
-
-
-def _bins(call: Call) -> bool:
-    return call.first("retrieveBinDetails") == "true"
-
-
-def _matched(call: Call, record: R) -> R:
-    wanted = call.headers.get("if-match")
-    if wanted is not None and wanted != _etag(record):
-        raise Refused(412, "The token was changed meanwhile.")
-    return record
 
 
 def _etag(record: Record) -> str:
@@ -366,16 +363,7 @@ def _shown(status: int, record: Record, shown: Json, location: str = "") -> Repl
 
 
 def _listed(call: Call, path: str, name: str, records: Mapping[str, R], show: Callable[[R], Json]) -> Reply:
-    offset, limit = _number(call, "offset", 0, 0, None), _number(call, "limit", 20, 1, 100)
+    offset, limit = number(call, "offset", 0, 0, None), number(call, "limit", 20, 1, 100)
     items = [show(record) for record in islice(records.values(), offset, offset + limit)]
     total = len(records)
     return Reply(200, page(path, name, items, offset, limit, total), {"X-Total-Count": str(total)})
-
-
-def _number(call: Call, name: str, default: int, least: int, most: int | None) -> int:
-    text = call.first(name, str(default))
-    # Nine digits keep int() cheap and are far beyond every list.
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else -1
-    if number < least or (most is not None and number > most):
-        raise Refused(400, f"{name} is out of range.", "invalidFields", [name], "query")
-    return number

@@ -41,8 +41,10 @@ _CERTIFIED = frozenset(f"{family}{size}" for family in ("RS", "PS") for size in 
 class Gate:
     """The credentials of one merchant and the tokens seen so far."""
 
-    def __init__(self, merchant_id: str, key_id: str, secret: bytes) -> None:
+    def __init__(self, merchant_id: str, key_id: str, secret: bytes, portfolio_id: str = "") -> None:
         self._merchant_id = merchant_id
+        # With a meta key the portfolio signs, for the merchant that the request names beside it.
+        self._signer = portfolio_id or merchant_id
         self._key_id = key_id
         self._secret = secret
         self._certified: dict[str, RSAPublicKey] = {}
@@ -116,7 +118,7 @@ class Gate:
         return "expired" if expires < now - _TOLERANCE else ""
 
     def _claim_refusal(self, claims: Mapping[str, Any], call: Call) -> str:
-        if claims.get("iss") != self._merchant_id:
+        if claims.get("iss") != self._signer:
             return "iss"
         if claims.get("v-c-merchant-id") != self._merchant_id:
             return "v-c-merchant-id"
@@ -174,7 +176,8 @@ class Gate:
             return "signed headers"
         if not _near(call.headers.get(clock, ""), now):
             return "date"
-        values = {**call.headers, "request-target": f"{call.method.lower()} {call.target}"}
+        target = f"{call.method.lower()} {call.target}"
+        values = {**call.headers, "request-target": target, "v-c-merchant-id": self._signer}
         text = "\n".join(f"{name}: {values.get(name, '')}" for name in names)
         expected = base64.b64encode(hmac.digest(self._secret, text.encode(), "sha256"))
         return "" if hmac.compare_digest(expected, given["signature"].encode()) else "signature"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 
 from habeas.testing.people import Person
 from habeas_cybersource.sandbox.bodies import Json
+from habeas_cybersource.sandbox.records import Record
 from habeas_cybersource.sandbox.vault import Vault
 
-__all__ = ["customer_token", "held", "seed"]
+__all__ = ["customer_token", "enlarge", "held", "held_text", "seed"]
 
 _MANY = 23
 """Addresses of every 20th person: more than the vendor's page of 20."""
@@ -47,19 +49,42 @@ def held(vault: Vault, person: Person) -> dict[str, int]:
     instruments belong to no customer and are nobody's here. A token stays a person's after its merchantCustomerID was
     changed.
     """
+    return {kind: len(records) for kind, records in _records(vault, person).items() if records}
+
+
+def held_text(vault: Vault, person: Person) -> str:
+    """What :func:`held` counts, in full, as JSON; empty where there is nothing."""
+    records = {
+        kind: [{"id": record.id, **record.body} for record in found]
+        for kind, found in _records(vault, person).items()
+        if found
+    }
+    return json.dumps(records, ensure_ascii=False) if records else ""
+
+
+def enlarge(vault: Vault, person: Person, count: int) -> None:
+    """``count`` more instruments and addresses for a person who is a customer. The instruments share one card."""
+    customer = _records(vault, person)["customer"][0]
+    for n in range(count):
+        vault.add_instrument(customer.id, _instrument(person, person.card, person.card_expiry))
+        vault.add_address(customer.id, {"shipTo": _ship_to(person, n + 1)})
+
+
+def _records(vault: Vault, person: Person) -> dict[str, list[Record]]:
     tokens = vault.tokens_of.get(person.customer_id, {})
     live = [vault.customers[token] for token in tokens if token in vault.customers]
     once_theirs = {identifier: None for token in tokens for identifier in vault.identifiers_of.get(token, {})}
     identifiers = [vault.identifiers[token] for token in once_theirs if token in vault.identifiers]
-    counts = {
-        "customer": len(live),
-        "payment_instrument": sum(len(customer.instruments) for customer in live),
-        "shipping_address": sum(len(customer.addresses) for customer in live),
-        "instrument_identifier": sum(
-            not record.users or any(user.customer in tokens for user in record.users.values()) for record in identifiers
-        ),
+    return {
+        "customer": [*live],
+        "payment_instrument": [record for customer in live for record in customer.instruments.values()],
+        "shipping_address": [record for customer in live for record in customer.addresses.values()],
+        "instrument_identifier": [
+            record
+            for record in identifiers
+            if not record.users or any(user.customer in tokens for user in record.users.values())
+        ],
     }
-    return {kind: count for kind, count in counts.items() if count}
 
 
 def _customer(person: Person, token: str) -> Json:

@@ -251,6 +251,10 @@ class Vault:
             raise Refused(400, "No such instrument identifier.", "invalidFields", ["instrumentIdentifier.id"])
         return self.identifiers[linked]
 
+    def touch(self, record: Record) -> None:
+        """Gives the record a new version, as any change would."""
+        record.version = self._next()
+
     # -- common -----------------------------------------------------------------------------------------------------
 
     def _next(self) -> int:

@@ -90,7 +90,6 @@ class Session:
             "attributes": dict(self.attributes),
             "firstSession": self.first,
             "updateCount": self.updates,
-            "discounts": {},
             "total": self.total,
             "cartItemTotal": self.goods,
             "additionalCostTotal": self.costs,

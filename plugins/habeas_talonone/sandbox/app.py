@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from habeas.testing.people import Person
 from habeas.testing.sandbox import Call, Reply, SandboxApp, token
@@ -13,8 +13,9 @@ from habeas_talonone.sandbox import audiences, cards, legacy, loyalty, managemen
 from habeas_talonone.sandbox.entities import APPLICATION
 from habeas_talonone.sandbox.intake import Refused, Request, read_body, read_path, read_query
 from habeas_talonone.sandbox.operations import Operation
-from habeas_talonone.sandbox.seed import held, open_account, seed
+from habeas_talonone.sandbox.seed import WALLET, held, open_account, seed
 from habeas_talonone.sandbox.state import Access, State
+from habeas_talonone.sandbox.truth import PURPOSES, consent, enlarge, held_text
 
 __all__ = ["TalonOneSandbox"]
 
@@ -27,7 +28,8 @@ class TalonOneSandbox(SandboxApp):
 
     ``conflicts``: how many of the next Integration API writes are answered 409, as when more than three parallel
     requests meet at one profile (Integration API, "Managing parallel requests"). ``after_erase``: what is left of an
-    erased profile, which the vendor's pages tell in two ways.
+    erased profile, which the vendor's pages tell in two ways. ``withdrawn``: the status that the V1 writes are answered
+    with, which the vendor's documents no longer have; 0 while they still work.
     """
 
     name = "talonone"
@@ -37,6 +39,7 @@ class TalonOneSandbox(SandboxApp):
         self.api_key = token("integration-", "talonone")
         self.management_key = token("management-", "talonone")
         self.conflicts = 0
+        self.withdrawn: Literal[0, 404, 405, 410] = 0
         self.state = State(clock)
         self._stored: dict[tuple[str, str, str], tuple[float, Reply]] = {}
         open_account(self.state)
@@ -64,8 +67,22 @@ class TalonOneSandbox(SandboxApp):
         self.state.known_attributes = set(value)
 
     def settings(self) -> Mapping[str, str]:
-        """The Integration API key; :attr:`management_key` is apart, as a merchant may not have one."""
-        return {"api_key": self.api_key}
+        """The Integration API key and what a canary needs; :meth:`management_settings` are apart."""
+        return {
+            "api_key": self.api_key,
+            "canary_event": "habeas_canary",
+            "canary_coupon": WALLET,
+            "canary_referral_campaign": "6",
+            "canary_audience": "12",
+        }
+
+    def management_settings(self) -> Mapping[str, str]:
+        """What a connection needs besides for the Management API, which many merchants have no key for."""
+        return {"management_key": self.management_key, "application_id": str(APPLICATION)}
+
+    def more_credentials(self) -> Mapping[str, str | bytes]:
+        """The Management API's."""
+        return self.management_settings()
 
     def seed(self, people: Iterable[Person]) -> Mapping[str, str]:
         """Fills the account; everybody is found by ``integrationId`` = customer id."""
@@ -75,6 +92,25 @@ class TalonOneSandbox(SandboxApp):
     def held(self, person: Person) -> Mapping[str, int]:
         """See :func:`habeas_talonone.sandbox.seed.held`."""
         return held(self.state, person.customer_id)
+
+    def purposes(self) -> Mapping[str, Mapping[str, Any]]:
+        """See :data:`habeas_talonone.sandbox.truth.PURPOSES`."""
+        return PURPOSES
+
+    def consent(self, person: Person, purpose: str) -> bool | None:
+        """See :func:`habeas_talonone.sandbox.truth.consent`."""
+        with self.lock:
+            return consent(self.state, person.customer_id, purpose)
+
+    def held_text(self, person: Person) -> str:
+        """See :func:`habeas_talonone.sandbox.truth.held_text`."""
+        with self.lock:
+            return held_text(self.state, person.customer_id)
+
+    def enlarge(self, person: Person, count: int) -> None:
+        """See :func:`habeas_talonone.sandbox.truth.enlarge`."""
+        with self.lock:
+            enlarge(self.state, person.customer_id, count)
 
     def error(self, status: int, message: str, call: Call) -> Reply:
         """``ErrorResponseWithStatus``."""
@@ -104,6 +140,8 @@ class TalonOneSandbox(SandboxApp):
         request = Request(read_path(call.params), read_query(call, operation.query), read_body(call, operation.body))
         if request.path.get("applicationId", APPLICATION) != APPLICATION:
             raise Refused(404, "Not found", "the Application does not exist")
+        if self.withdrawn and operation in legacy.OPERATIONS:
+            raise Refused(self.withdrawn, "Gone", "the endpoint was withdrawn")
         if self.conflicts > 0 and operation.changes:
             self.conflicts -= 1
             raise Refused(409, "Too many requests are updating this profile at the same time")

@@ -202,7 +202,8 @@ class Param:
                 raise ValueError("must be true or false")
             return value == "true"
         if self.kind == "time":
-            return moment(value)
+            # The vendor's Python client writes `+0000`, without the colon that RFC 3339 asks for.
+            return moment(re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", value) if "T" in value else value)
         if self.kind == "int" and not re.fullmatch(r"-?[0-9]{1,15}", value):
             raise ValueError("must be an integer")
         size = int(value) if self.kind == "int" else len(value)

@@ -37,10 +37,16 @@ def _session_json(session: Session) -> Json:
     }
 
 
+def _profile_json(state: State, profile: Profile) -> Json:
+    """As the V1 document shows a profile: without its internal id, and without ``sandbox``."""
+    shown = state.profile_json(profile)
+    return {name: value for name, value in shown.items() if name not in ("id", "sandbox")}
+
+
 def _answer(state: State, profile: Profile, session: Session, event: Event) -> Json:
     return {
         "session": _session_json(session),
-        "profile": state.profile_json(profile),
+        "profile": _profile_json(state, profile),
         "event": event.json(),
         "loyalty": {"programs": state.loyalty_json(profile)["programs"]},
     }

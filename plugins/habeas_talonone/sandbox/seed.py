@@ -12,7 +12,10 @@ from habeas_talonone.sandbox.entities import Achievement, Audience, Coupon, Give
 from habeas_talonone.sandbox.ledger import Card, Program, Tier, Transaction
 from habeas_talonone.sandbox.state import State
 
-__all__ = ["held", "open_account", "seed"]
+__all__ = ["WALLET", "held", "line", "open_account", "seed"]
+
+WALLET = "WALLET-5"
+"""A coupon that may be reserved for anybody."""
 
 _START = 1_767_225_600.0
 """2026-01-01T00:00:00Z: nothing seeded depends on the clock."""
@@ -26,7 +29,7 @@ _GIVEAWAY_POOL = 31
 
 
 def open_account(state: State) -> None:
-    """Campaigns, loyalty programs, audiences, achievements, and the coupon that everybody sees."""
+    """Campaigns, loyalty programs, audiences, achievements, the coupon that everybody sees, and one to reserve."""
     state.campaigns = {_COUPONS: "Thank you", _REFERRALS: "Bring a friend"}
     tiers = (Tier(101, "Bronze", 0), Tier(102, "Silver", 100), Tier(103, "Gold", 1000))
     for program in (
@@ -44,6 +47,8 @@ def open_account(state: State) -> None:
     everyone = Coupon(41, "EVERYONE-10", _COUPONS, _START, batch="everyone", implicit=True)
     state.coupons[everyone.value] = everyone
     state.implicit_coupons.append(everyone)
+    wallet = Coupon(43, WALLET, _COUPONS, _START, batch="wallet")
+    state.coupons[wallet.value] = wallet
 
 
 def seed(state: State, people: Sequence[Person]) -> None:
@@ -152,13 +157,14 @@ def _points(state: State, n: int, person: Person) -> None:
     who = person.customer_id
     state.joined[who][_POINTS] = _START + n * _HOUR
     lines = [
-        _line(state, _POINTS, n, k, _session_id(person, 0) if k == 0 and person.orders else None)
+        line(state, _POINTS, n, k, _session_id(person, 0) if k == 0 and person.orders else None)
         for k in range(65 if n % 20 == 0 else 3 + n % 4)
     ]
     state.ledgers[who][_POINTS] = lines
 
 
-def _line(state: State, program: int, n: int, k: int, session: str | None = None) -> Transaction:
+def line(state: State, program: int, n: int, k: int, session: str | None = None) -> Transaction:
+    """A ledger line with a new id; ``k`` decides its sort: of nine one is spent, one expired, one pending."""
     number = state.next_id()
     expired, pending, spent = k % 9 == 5, k % 9 == 7, k % 9 == 2
     return Transaction(
@@ -193,15 +199,17 @@ def _referral(state: State, n: int, person: Person, friends: Sequence[Person]) -
 
 
 def _card(state: State, n: int, people: Sequence[Person]) -> None:
-    """Cards are shared by neighbours in pairs, the next is somebody's own; some ids need encoding in a path."""
-    plain = token("FAM-", people[0].customer_id).upper()[:14]
+    """Cards are shared by neighbours in pairs, the next is somebody's own.
+
+    Identifiers are of letters, digits and dashes: the vendor's document allows more, its Python client reads no others.
+    """
     program = state.programs[_CARDS]
-    card = Card(state.next_id(), program, f"{plain}+a%2F@x" if n % 12 == 0 else plain, _START + n * _HOUR)
+    card = Card(state.next_id(), program, token("FAM-", people[0].customer_id).upper()[:14], _START + n * _HOUR)
     state.cards[program.id, card.identifier] = card
     for person in people:
         state.link_card(card, person.customer_id)
         card.profiles[person.customer_id] = card.created
-    card.transactions = [_line(state, program.id, n, k) for k in range(2)]
+    card.transactions = [line(state, program.id, n, k) for k in range(2)]
 
 
 def held(state: State, who: str) -> Mapping[str, int]:
@@ -222,5 +230,6 @@ def held(state: State, who: str) -> Mapping[str, int]:
         "audience": len(state.audiences_of.get(who, {})),
         "session": sum(session.names_someone() for session in state.sessions_of.get(who, {}).values()),
         "event": sum(bool(event.attributes) for event in state.events_of.get(who, {}).values()),
+        "friend": sum(len(referral.referred) for referral in state.referrals_of.get(who, {}).values()),
     }
     return {kind: n for kind, n in counts.items() if n}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from habeas.testing.people import Person
 from habeas.testing.sandbox import Call, Reply
@@ -23,6 +24,7 @@ from habeas_voucherify.sandbox.routing import Route
 from habeas_voucherify.sandbox.rows import ROW_ROUTES
 from habeas_voucherify.sandbox.seeding import seed_person
 from habeas_voucherify.sandbox.state import Project
+from habeas_voucherify.sandbox.truth import PURPOSES, consent, enlarge, held_text
 from habeas_voucherify.sandbox.wire import Problem
 
 __all__ = ["CONSENT_ID", "VoucherifySandbox"]
@@ -30,6 +32,9 @@ __all__ = ["CONSENT_ID", "VoucherifySandbox"]
 _MINUTE = 60.0
 _ANNOUNCED = 2000
 """Calls a minute in the vendor's Organization plan; announced where no limit is enforced."""
+
+_SLASHED = {("POST", "/v1/customers"), ("GET", "/v1/vouchers")}
+"""Collections that the vendor's Python client up to 2.2.2 addresses with a slash at the end."""
 
 _KEYS = {404: "not_found", 405: "method_not_allowed"}
 
@@ -58,10 +63,20 @@ class VoucherifySandbox(Project):
             *grants,
         ):
             self.route(route.method, route.template, partial(route.answer, self))
+            if (route.method, route.template) in _SLASHED:
+                self.route(route.method, f"{route.template}/", partial(route.answer, self))
 
     def settings(self) -> Mapping[str, str]:
         """The API key pair. For OAuth use ``client_id`` and ``client_secret`` instead."""
         return {"app_id": self.app_id, "app_token": self.app_token}
+
+    def more_credentials(self) -> Mapping[str, str | bytes]:
+        """The pair to ask for OAuth tokens with."""
+        return {"client_id": self.client_id, "client_secret": self.client_secret}
+
+    def serve_withdrawn(self) -> None:
+        """The consents endpoint of projects from before September 2024."""
+        self.consents_enabled = True
 
     def seed(self, people: Iterable[Person]) -> Mapping[str, str]:
         """Creates those this vendor knows. Nobody needs the vendor's id: ``source_id`` is the shop's customer id."""
@@ -70,6 +85,26 @@ class VoucherifySandbox(Project):
                 if self.name in person.held_at and person.customer_id not in self.by_source:
                     seed_person(self, person, number)
         return {}
+
+    def purposes(self) -> Mapping[str, Mapping[str, Any]]:
+        """See :data:`habeas_voucherify.sandbox.truth.PURPOSES`."""
+        return PURPOSES
+
+    def consent(self, person: Person, purpose: str) -> bool | None:
+        """See :func:`habeas_voucherify.sandbox.truth.consent`."""
+        with self.lock:
+            return consent(self, person, purpose)
+
+    def held_text(self, person: Person) -> str:
+        """See :func:`habeas_voucherify.sandbox.truth.held_text`."""
+        with self.lock:
+            self.settle()
+            return held_text(self, person)
+
+    def enlarge(self, person: Person, count: int) -> None:
+        """See :func:`habeas_voucherify.sandbox.truth.enlarge`."""
+        with self.lock:
+            enlarge(self, person, count)
 
     def error(self, status: int, message: str, call: Call) -> Reply:
         """An error in the vendor's shape."""

@@ -111,16 +111,21 @@ def _activity(project: Project, request: Request) -> Reply:
 
 
 def _activities(project: Project, request: Request) -> Reply:
-    """The deprecated list. It knows ``starting_after`` (a time) and a total; products are in no event here."""
+    """The deprecated list. It knows ``starting_after`` (a time) and a total; products are in no event here.
+
+    Its document has neither ``has_more`` nor ``more_starting_after``: whoever reads it counts up to ``total``, which
+    is taken here as all that fits the filters, whatever page is asked for.
+    """
     record = project.customer(request.path("customerId"))
     query = request.query
     rows = _wanted(project.events.get(record["id"], []), query)
     if "product_id" in query:
         rows = []
+    total = len(rows)
     if after := query.get("starting_after"):
         down = query.get("order", "-created_at").startswith("-")
         rows = [e for e in rows if (e["created_at"] < after if down else e["created_at"] > after)]
-    return Reply(200, {"object": "list", "data_ref": "data", **cursor_page(rows, query), "total": len(rows)})
+    return Reply(200, {"object": "list", "data_ref": "data", "data": cursor_page(rows, query)["data"], "total": total})
 
 
 def _segments(project: Project, request: Request) -> Reply:

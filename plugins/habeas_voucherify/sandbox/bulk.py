@@ -45,6 +45,8 @@ class _Row:
 
     source_id: str
     fields: Json
+    cust_id: str = ""
+    """From the column ``Id`` of a file; the source id finds the customer where this one does not."""
     found: bool = False
     updated: bool = False
     error: str = ""
@@ -120,6 +122,9 @@ def _report_token(action_id: str) -> str:
 
 
 def _start(project: Project, call: Call, kind: str, rows: list[_Row], work: Callable[[_Row], bool]) -> Reply:
+    most = project.most_bulk_records
+    if most is not None and len(rows) > most and kind != "CUSTOMERS.IMPORT_CSV":
+        raise invalid_payload(f"Payload should NOT have more than {most} items")
     action = _Action(
         id=hex_id("aa_", project.serial()),
         kind=kind,
@@ -144,11 +149,12 @@ def _run(project: Project, action: _Action, work: Callable[[_Row], bool]) -> Non
 def _row_error(project: Project, row: _Row) -> str:
     if row.source_id in project.refused_source_ids:
         return "Property .metadata does not fit the metadata schema"
-    return wrong_dates(row.fields) if row.source_id else "Property .source_id should NOT be empty"
+    named = row.source_id or row.cust_id in project.customers
+    return wrong_dates(row.fields) if named else "Property .source_id should NOT be empty"
 
 
 def _upsert_row(project: Project, whole: bool, row: _Row) -> bool:
-    wanted = project.by_source.get(row.source_id, "")
+    wanted = row.cust_id if row.cust_id in project.customers else project.by_source.get(row.source_id, "")
     return upsert(project, wanted, row.source_id, row.fields, whole=whole)[1]
 
 
@@ -204,7 +210,8 @@ def _csv_row(cells: Mapping[str, str]) -> _Row:
     fields: Json = {name: given.pop(name) for name in _COLUMNS if name in given}
     source_id = given.pop("source_id", "")
     address = {name[8:]: given.pop(name) for name in tuple(given) if name.startswith("address_")}
-    return _Row(source_id, {**fields, "address": address or None, "metadata": given})
+    cust_id = given.pop("id", "")
+    return _Row(source_id, {**fields, "address": address or None, "metadata": given}, cust_id)
 
 
 def _import_csv(project: Project, request: Request) -> Reply:

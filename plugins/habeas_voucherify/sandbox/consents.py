@@ -1,4 +1,4 @@
-"""The consents endpoints, withdrawn from the vendor's specification in 2024-09: 404 unless the project enables them.
+"""The consents endpoints, withdrawn from the vendor's specification in 2024-09: gone unless the project enables them.
 
 They list what consents exist, never what a person gave.
 """
@@ -15,12 +15,17 @@ __all__ = ["CONSENT_ID", "CONSENT_ROUTES"]
 CONSENT_ID = "cnst_6jQ5XcUOLnj5L7ImQAdBsJ1I"
 """The one consent this project defines: marketing e-mail."""
 
+_GONE = {
+    404: ("not_found", "Resource not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    410: ("gone", "Gone"),
+}
 _SINCE = "2024-01-15T09:00:00.000Z"
 
 
 def _enabled(project: Project) -> None:
     if not project.consents_enabled:
-        raise Problem(404, "not_found", "Resource not found")
+        raise Problem(project.consents_status, *_GONE[project.consents_status])
 
 
 def _list(project: Project, request: Request) -> Reply:
@@ -56,7 +61,7 @@ def _update(project: Project, request: Request) -> Reply:
     """``{"cnst_…": true}`` or ``{"unsubscribed": true}``, which withdraws all. 204; 400 when empty or unknown."""
     _enabled(project)
     record = project.customer(request.path("customerId"))
-    body = json_body(request.call, dict)
+    body = json_body(request.call, dict) if request.call.body else {}
     if not body:
         raise invalid_payload("The payload cannot be empty")
     for name, given in body.items():

@@ -6,6 +6,7 @@ The token endpoint takes an API key pair in ``X-App-Id`` and ``X-App-Token`` and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from urllib.parse import parse_qsl
 
 from habeas.testing.sandbox import Call, Reply, token
@@ -49,7 +50,7 @@ class _Grant:
             "access_token": self.token,
             "client_id": self.client_id,
             "expires_at": self.expires_at,
-            "expires_in": max(0, int(self.expires_at - now)),
+            "expires_in": max(0, ceil(self.expires_at - now)),
             "scope": self.scope,
             "token_type": "Bearer",
         }

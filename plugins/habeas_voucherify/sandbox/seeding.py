@@ -9,7 +9,7 @@ from habeas_voucherify.sandbox.loyalty import PROGRAM
 from habeas_voucherify.sandbox.state import Project
 from habeas_voucherify.sandbox.wire import Json, hex_id, stamp
 
-__all__ = ["seed_person"]
+__all__ = ["add_rows", "seed_person"]
 
 _START = 1_735_689_600.0
 """2025-01-01T00:00:00Z: the first customer's first minute."""
@@ -62,6 +62,18 @@ def seed_person(project: Project, person: Person, number: int) -> None:
         _member(project, cust_id, clock)
     project.segments[cust_id] = list(_SEGMENTS[: 1 + number % 2])
     _story(project, record, simple, number, clock)
+
+
+def add_rows(project: Project, record: Json, count: int) -> None:
+    """``count`` more rows in each list of a customer that comes in pages; nothing that was there is touched."""
+    cust_id = record["id"]
+    first, clock = len(project.vouchers.of(cust_id)), _Clock(len(project.customers))
+    simple = {name: record[name] for name in ("id", "name", "email", "source_id", "metadata", "object")}
+    for n in range(first, first + count):
+        voucher = _voucher(project, cust_id, n, clock)
+        _redemption(project, simple, voucher, None, clock)
+        _publication(project, record, voucher, clock)
+        project.note(record, "customer.custom_event", _visit(simple, _MANY_EVENTS + n, clock), clock.next())
 
 
 def _profile(person: Person, cust_id: str, number: int, clock: _Clock) -> Json:
@@ -127,7 +139,7 @@ def _voucher(project: Project, cust_id: str, n: int, clock: _Clock) -> Json:
         "category_id": hex_id("cat_", "welcome"),
         "categories": [],
         "type": "DISCOUNT_VOUCHER",
-        "discount": {"type": "PERCENT", "percent_off": 10 + 5 * n, "effect": "APPLY_TO_ORDER"},
+        "discount": {"type": "PERCENT", "percent_off": min(100, 10 + 5 * n), "effect": "APPLY_TO_ORDER"},
         "active": True,
         "metadata": {},
         "is_referral_code": False,

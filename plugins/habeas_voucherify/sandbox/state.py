@@ -9,7 +9,7 @@ import time
 from abc import ABC
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from habeas.testing.people import Person
 from habeas.testing.sandbox import SandboxApp, token
@@ -61,8 +61,12 @@ class Project(SandboxApp, ABC):
         """True: PUT, POST and bulk calls replace ``metadata`` instead of merging its top level (unknown)."""
         self.consents_enabled = False
         """True: the consents endpoints, withdrawn in 2024-09, still answer."""
+        self.consents_status: Literal[404, 405, 410] = 404
+        """What they are answered with where they do not."""
         self.async_seconds = 0.0
         """How long an asynchronous action or an export takes, by the clock. Its effect comes at its end."""
+        self.most_bulk_records: int | None = None
+        """How many records a bulk call may name; None: only its bytes count. Until August 2024 it was 100."""
         self.calls_per_minute: int | None = None
         """Calls allowed in a minute; None: announced in headers, never enforced."""
         self.refused_source_ids: set[str] = set()

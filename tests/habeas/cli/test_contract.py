@@ -334,8 +334,11 @@ def test_plugin_list_is_a_closed_list_of_records(shop: Shop) -> None:
     for plugin in plugins:
         check_shape(
             plugin,
-            {"name": str, "title": str, "main_record": str, "settings": dict, "secrets": list, "records": list},
-        )
+            {
+                "name": str, "title": str, "main_record": str, "settings": dict, "secrets": list, "secret_files": list,
+                "records": list, "hooks": list, "rectifies": list, "purpose": dict,
+            },
+        )  # fmt: skip
         assert plugin["main_record"] in [record["record"] for record in plugin["records"]]
         assert set(plugin["secrets"]) <= set(plugin["settings"]["properties"])
         for record in plugin["records"]:
@@ -351,8 +354,8 @@ def test_doctor_checks_each_part_and_each_connection(shop: Shop) -> None:
     """0 where all is well; a vendor that refuses or is away is a failed check, and 1."""
     ran = shop.run("doctor", "--json")
     assert (ran.code, ran.json["ok"]) == (0, True)
-    names = ["configuration", "keys and vault", "ledger", "policies", "SQLite", "clock", "disk", *shop.world.servers]
-    assert [check["check"] for check in ran.json["checks"]] == names
+    names = ["configuration", "keys and vault", "ledger", "policies", "vendors' fields", "SQLite", "clock", "disk"]
+    assert [check["check"] for check in ran.json["checks"]] == [*names, *shop.world.servers]
     for check in ran.json["checks"]:
         check_shape(check, {"check": str, "state": str, "detail": str})
         assert check["state"] in ("ok", "warning")
@@ -383,17 +386,25 @@ def test_sandbox_serves_until_interrupted_and_its_setup_works(
 ) -> None:
     """Base URLs and credentials as JSON; the folder it writes is a shop; Ctrl-C ends it with 0."""
     setup = tmp_path / "playground"
-    child = own_shop.start("sandbox", "--json", "--people", "8", "--setup", str(setup))
+    child = own_shop.start("sandbox", "--json", "--people", "8", "--setup", str(setup), "--legacy")
     try:
         document = _ready(child)
         check_shape(document, {"sandboxes": dict, "people": int, "config": str})
         assert document["people"] == 8
         for sandbox in document["sandboxes"].values():
-            check_shape(sandbox, {"base_url": str, "settings": dict})
+            check_shape(sandbox, {"base_url": str, "settings": dict, "more": dict})
             assert requests.get(f"{sandbox['base_url']}/v1/customers", timeout=10).status_code in (401, 404)
         head = ["--home", str(setup / "home"), "--config", str(setup / "habeas.toml")]
         assert bare(*head, "init").code == 0
+        config = setup / "habeas.toml"
+        password = document["sandboxes"]["cybersource"]["more"]["p12_password"]
+        (setup / "secrets" / "password").write_text(password)
+        (setup / "secrets" / "password").chmod(0o600)
+        p12 = 'auth = "jwt_p12"\np12 = "file:secrets/cybersource.p12"\np12_password = "file:secrets/password"'
+        config.write_text(config.read_text().replace('auth = "jwt"', p12))
         assert bare(*head, "doctor").code == 0
+        asked = bare(*head, "--json", "consent", "set", "customer_id=C-100000", "marketing_email=granted", "--yes").json
+        assert {r["result"] for r in asked["outcomes"] if r["connection"] == "voucherify"} == {"accepted"}
         assert bare(*head, "erase", "customer_id=C-100000", "--yes").code == 0
         again = bare("sandbox", "--setup", str(setup))
         assert again.code == 2

@@ -143,6 +143,17 @@ def test_every_optional_setting_is_read(load: Load, tmp_path: Path) -> None:
     assert config.max_wait_seconds == 5.0
 
 
+def test_purposes_fields_and_the_canarys_domain_are_read(load: Load) -> None:
+    config = load(
+        SHORT + '[connections.shop.fields]\n"customer.metadata.size" = "pd:Size"\n'
+        '[consent.purposes.news]\nshop = { metadata = "news" }\n[canary]\ndomain = "canary.shop.example"\n'
+    )
+    assert config.purposes == {"news": {"shop": {"metadata": "news"}}}
+    assert config.connections[0].fields == {"customer.metadata.size": "pd:Size"}
+    assert config.connections[0].settings == {}
+    assert (config.canary_domain, load(SHORT).canary_domain) == ("canary.shop.example", "canary.invalid")
+
+
 def test_several_accounts_at_one_vendor_are_several_connections(load: Load) -> None:
     more = SHORT.split("[connections.shop]")[1]
     assert [c.name for c in load(f"{SHORT}[connections.shop-eu_2]{more}").connections] == ["shop", "shop-eu_2"]
@@ -161,7 +172,7 @@ def test_a_connection_shows_none_of_its_settings(load: Load) -> None:
         (SHORT.replace('name = "Shop"', ""), "controller lacks name"),
         (SHORT.replace('name = "Shop"', "name = 1"), "controller.name must be text"),
         (SHORT.replace('plugin = "voucherify"', ""), "connections.shop lacks plugin"),
-        (SHORT + '[controler]\nname = "s3cret"', "has unknown settings: controler (known: connections, consent"),
+        (SHORT + '[controler]\nname = "s3cret"', "has unknown settings: controler (known: canary, connections"),
         (SHORT + "[run]\nmax_wait = 5", "run has unknown settings: max_wait (known: max_wait_seconds)"),
         (SHORT + "[run]\nmax_wait_seconds = 0", "run.max_wait_seconds"),
         (SHORT + "[run]\nmax_wait_seconds = inf", "run.max_wait_seconds must be a finite number"),
@@ -177,6 +188,12 @@ def test_a_connection_shows_none_of_its_settings(load: Load) -> None:
         (SHORT + '[identity]\ncsv = "s3cret\\u0000"', "identity.csv may not hold the character 0"),
         (SHORT + 'list = ["ok", "s3cret\\u0000"]', "connections.shop.list.1 may not hold the character 0"),
         (SHORT + '[consent.purposes.news]\nshop = "s3cret"', "consent.purposes.news.shop must be a table"),
+        (SHORT + "[consent.purposes.news]\nmail = {}", "consent.purposes.news names mail, which is no connection"),
+        (SHORT + "[consent.purposes.shop]\nshop = {}", "consent.purposes.shop has the name of an identifier"),
+        (SHORT + "[consent.purposes.email]\nshop = {}", "consent.purposes.email has the name of an identifier"),
+        (SHORT + "[consent.purposes.news]\n", "consent.purposes.news"),
+        (SHORT + '[canary]\ndomain = "@s3cret"', "canary.domain"),
+        (SHORT + "fields = { customer = 1 }", "connections.shop.fields.customer must be text"),
         (SHORT + '[consent]\nnews = "s3cret"', "consent has unknown settings: news"),
         (SHORT.replace("[connections.shop]", "[connections.Shop]"), "connections has a name that is not lower-case"),
         (SHORT.replace("[connections.shop]", '[connections."s h"]'), "connections has a name that is not lower-case"),

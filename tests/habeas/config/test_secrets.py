@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked
 
 from habeas.config import resolve_secret
+from habeas.config.secrets import resolve_secret_file
 from habeas.errors import ConfigError
 
 WHERE = "habeas.toml: connections.shop.app_token"
@@ -171,3 +173,23 @@ def test_a_keyring_reference_names_service_and_entry(backend: MemoryKeyring, nam
 def test_a_locked_keyring_is_told_without_its_own_words(backend: MemoryKeyring) -> None:
     backend.locked = True
     assert "keyring cannot be opened" in refusal("keyring:habeas/token")
+
+
+def test_a_secret_file_arrives_whole_from_a_private_file_only(tmp_path: Path) -> None:
+    content = bytes(range(256)) + b"\r\n"
+    path = tmp_path / "store.p12"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    assert base64.b64decode(resolve_secret_file("file:store.p12", WHERE, folder=tmp_path)) == content
+    path.chmod(0o640)
+    for reference, why in (
+        ("file:store.p12", "can be read by others"),
+        ("file:other.p12", "cannot be read"),
+        ("file:", "must name a file"),
+        ("env:STORE", "must name a file"),
+        (SECRET, "must name a file"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            resolve_secret_file(reference, WHERE, folder=tmp_path)
+        assert why in caught.value.line()
+        assert SECRET not in caught.value.line()

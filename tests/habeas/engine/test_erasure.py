@@ -23,6 +23,7 @@ from habeas.cases.view import CaseView, exit_code
 from habeas.config import Config, ConnectionConfig, Controller
 from habeas.control import RunControl
 from habeas.engine.links import open_links
+from habeas.engine.schema import FieldMemory
 from habeas.engine.tools import Tools
 from habeas.home import Home
 from habeas.http.transport import Request
@@ -205,7 +206,7 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         tools = Tools(
             home, ledger, vault, keys, Register(ledger, vault, keys, clock), registry,
             open_links(config, registry, clock), lambda name: load(name, search=[tmp_path / "policies"]), clock,
-            config.controller,
+            config.controller, FieldMemory(ledger),
         )  # fmt: skip
         opened.append(Bench(App(tools, config, CaseLocks(home.locks), None), servers, shelves))
         return opened[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,9 +27,9 @@ from habeas.errors import (
     RunEnded,
     VendorError,
 )
-from habeas.http.api import Api, Change
+from habeas.http.api import Api, Change, cannot_be_read
 from habeas.http.limits import Limiter
-from habeas.http.transport import Request, Transport
+from habeas.http.transport import Request, Transport, Upload
 from habeas.models import Limits
 from habeas.testing.clock import SkippingClock
 from habeas.testing.connect import MemoryJournal
@@ -630,3 +631,50 @@ def test_neither_an_answer_nor_what_is_wrong_with_it_is_shown(desk: Desk) -> Non
 def shown(error: HabeasError) -> str:
     """All that anything could print of an error."""
     return "".join(traceback.format_exception(error)) + repr(error) + str(error) + error.line() + repr(vars(error))
+
+
+# -- what a plugin may need besides -----------------------------------------------------------------------------------
+
+
+def test_every_attempt_at_a_change_has_the_same_idempotency_key(desk: Desk) -> None:
+    desk.fail("status", "DELETE", 429, times=2)
+    keyed = Request("DELETE", CUSTOMER, {"customerId": CANARY}, idempotency_header="Idempotency-Key")
+    other = Request("DELETE", CUSTOMER, {"customerId": "another"}, idempotency_header="Idempotency-Key")
+    for request in (keyed, other):
+        desk.fresh().change(request, done=lambda: False)
+    keys = [call.headers["idempotency-key"] for call in desk.server.calls]
+    assert len(keys) == 4
+    assert len(set(keys[:3])) == 1
+    assert keys[3] != keys[0]
+
+
+def test_what_cannot_be_read_is_never_repeated(desk: Desk) -> None:
+    desk.fail("reset_after", "DELETE")
+    with pytest.raises(OutcomeUnknown):
+        desk.api.change(DELETE, done=cannot_be_read)
+    assert desk.methods == ["DELETE"]
+    assert desk.written == ["intent", "unknown 0"]
+
+
+def test_a_pause_ends_with_the_run(server: SandboxServer) -> None:
+    desk = Desk(server, max_seconds=60)
+    desk.api.pause(30)
+    assert desk.clock.slept == 30
+    with pytest.raises(RunEnded):
+        desk.api.pause(31)
+
+
+def test_an_upload_is_one_part_of_a_form_and_the_same_to_the_byte(desk: Desk) -> None:
+    upload = Upload("file", "people.csv", "Größe\r\n1\r\n".encode(), "text/csv")
+    request = Request("POST", "/v1/search", upload=upload)
+    for _ in range(2):
+        desk.api.read(request)
+    one, two = desk.server.calls
+    head = f"Content-Type: {one.headers['content-type']}\r\n\r\n".encode()
+    parts: Any = email.message_from_bytes(head + one.body).get_payload()
+    (part,) = parts
+    assert part.get_param("name", header="content-disposition") == "file"
+    assert part.get_filename() == "people.csv"
+    assert part.get_content_type() == "text/csv"
+    assert part.get_payload(decode=True) == upload.content
+    assert (one.body, one.headers["content-type"]) == (two.body, two.headers["content-type"])

@@ -341,3 +341,15 @@ def test_connect_gives_a_plugin_the_sandbox_settings_and_limits(server: SandboxS
         connection.api.get("/v1/things/{id}", ids={"id": "1"})
     assert len(server.calls) == 2
     assert "k" not in repr(connection).removeprefix("Connection(")
+
+
+def test_a_body_in_chunks_arrives_whole(server: SandboxServer) -> None:
+    """Our own client sends none; other clients may (RFC 9112, section 7.1)."""
+    body = json.dumps({"name": "Größe " * 500}).encode()
+    with closing(http.client.HTTPConnection(urlsplit(server.base_url).netloc, timeout=10)) as connection:
+        for _ in range(2):
+            parts = iter([body[:10], body[10:3000], body[3000:]])
+            connection.request("POST", "/v1/broken", body=parts, headers={"x-key": "k"}, encode_chunked=True)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (200, json.loads(body))
+    assert [call.body for call in server.calls] == [body, body]

@@ -1,0 +1,198 @@
+"""One request that changes without erasing: a consent or a rectification. Safe to repeat at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from habeas.cases.register import Request
+from habeas.cases.view import WHOLE, CaseView
+from habeas.changes import ConsentChange, ConsentState, ConsentUpdate, Correction, Effect, Rectification
+from habeas.connection import Connection
+from habeas.engine.events import ConnectionFinished
+from habeas.engine.journal import close_holes
+from habeas.engine.links import Link
+from habeas.engine.tools import (
+    ConnectionTrouble,
+    Row,
+    Run,
+    Tools,
+    attempt,
+    conclude,
+    journal_for,
+    side_by_side,
+    unconfigured,
+    write_rows,
+)
+from habeas.errors import VendorError
+from habeas.models import CaseType, Field, Json, Result
+from habeas.registry import Registry
+from habeas_audit import Draft
+
+__all__ = ["ChangePass", "consent_details", "links_with_purpose", "rectification_details"]
+
+
+def consent_details(wanted: Mapping[str, ConsentState], links: Iterable[Link]) -> dict[str, Json]:
+    """What a consent case's request keeps: purpose → state, and which connections are asked."""
+    return {"consents": {name: str(state) for name, state in wanted.items()}, "connections": _asked(links)}
+
+
+def rectification_details(values: Mapping[Field, str], links: Iterable[Link]) -> dict[str, Json]:
+    """What a rectification's request keeps: field → right value, and which connections are asked."""
+    return {"corrections": {str(name): value for name, value in values.items()}, "connections": _asked(links)}
+
+
+def _asked(links: Iterable[Link]) -> dict[str, Json]:
+    return {link.name: link.info.name for link in links}
+
+
+def links_with_purpose(links: Mapping[str, Link], purposes: Collection[str]) -> list[Link]:
+    """The connections that have a mapping for at least one of the purposes: the others are not asked."""
+    return [link for link in links.values() if set(purposes) & set(link.purposes)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one connection is asked, and what habeas says itself, without asking it."""
+
+    about: Mapping[int, str]
+    """Index → purpose or field."""
+    ours: tuple[Effect, ...]
+    ask: Callable[[Connection, bool], tuple[Effect, ...]] | None
+
+
+class ChangePass:
+    """One pass over one consent or rectification case. The case's lock is held by the caller."""
+
+    def __init__(self, tools: Tools, run: Run, case_id: str) -> None:
+        self._tools, self._run, self.case_id = tools, run, case_id
+
+    def execute(self) -> CaseView:
+        """Changes, reads back, writes the outcomes, concludes."""
+        ledger, tools = self._tools.ledger, self._tools
+        ledger.append(Draft("case.started", self.case_id, self._run.run_id))
+        close_holes(ledger, ledger.entries(case_id=self.case_id), self._run.run_id)
+        view = tools.register.view(self.case_id)
+        request = tools.register.request(self.case_id)
+        plugins: Mapping[str, str] = request.details["connections"]
+        parts: dict[Link, _Part] = {}
+        for name in plugins:
+            if view.final(name):
+                continue
+            part = attempt(lambda name=name: self._part(view, request, name))  # type: ignore[misc] # bound at once
+            if isinstance(part, ConnectionTrouble):
+                self._trouble(view, name, plugins[name], part)
+            else:
+                parts[tools.links[name]] = part
+        results = side_by_side(parts, lambda link: self._one(link, parts[link]), self._run.control)
+        for (link, part), result in zip(parts.items(), results, strict=True):
+            if isinstance(result, ConnectionTrouble):
+                self._trouble(view, link.name, link.info.name, result)
+            else:
+                rows = _rows(part, view, link, result)
+                self._tell(link.name, write_rows(tools, self._run, view, link.name, link.info.name, rows))
+        return conclude(tools, self._run, self.case_id, plugins)
+
+    def _part(self, view: CaseView, request: Request, name: str) -> _Part:
+        if name not in self._tools.links:
+            raise unconfigured(name)
+        part = _consent_part if view.type is CaseType.CONSENT else _rectification_part
+        return part(request, self._tools.links[name], self._tools.registry)
+
+    def _trouble(self, view: CaseView, name: str, plugin: str, trouble: ConnectionTrouble) -> None:
+        kind = self._tools.registry.info(plugin).main_kind
+        row = Row(kind, WHOLE, 0, trouble.result, reason=trouble.text)
+        self._tell(name, write_rows(self._tools, self._run, view, name, plugin, [row]))
+
+    def _tell(self, name: str, counts: Mapping[Result, int]) -> None:
+        self._run.emit(ConnectionFinished(self.case_id, name, counts))
+
+    def _one(self, link: Link, part: _Part) -> tuple[Effect, ...]:
+        if part.ask is None:
+            return part.ours
+        journal = journal_for(self._tools, self._run, self.case_id, link.name)
+        return part.ours + part.ask(link.connection(self._run.control, journal), journal.resumed)
+
+
+def _consent_part(request: Request, link: Link, registry: Registry) -> _Part:
+    plugin = link.info.name
+    wanted = {name: state for name, state in request.details["consents"].items() if name in link.purposes}
+    changes = tuple(
+        ConsentChange(n, link.purposes[name], ConsentState(state)) for n, (name, state) in enumerate(wanted.items())
+    )
+    about = dict(enumerate(wanted))
+    if not changes:
+        # It was asked when the case was opened: a mapping that was taken out since must not pass for work done.
+        raise _lost_mapping(link.name)
+    if not registry.implements(plugin, "update_consent"):
+        reason = f"the plugin for {link.info.title} has no way to change a consent"
+        return _Part(about, _unsupported(link, about, reason), None)
+
+    def ask(connection: Connection, resumed: bool) -> tuple[Effect, ...]:
+        return registry.update_consent(plugin, connection, ConsentUpdate(request.subject, changes, resumed))
+
+    return _Part(about, (), ask)
+
+
+def _rectification_part(request: Request, link: Link, registry: Registry) -> _Part:
+    plugin = link.info.name
+    values = {Field(name): value for name, value in request.details["corrections"].items()}
+    all_of_them = tuple(Correction(n, name, value) for n, (name, value) in enumerate(values.items()))
+    able = registry.implements(plugin, "rectify")
+    corrections = tuple(c for c in all_of_them if able and c.field in link.info.rectifies)
+    others = {c.index: str(c.field) for c in all_of_them if c not in corrections}
+    ours = _unsupported(link, others, f"the plugin for {link.info.title} has no way to correct this field")
+    about = {c.index: str(c.field) for c in all_of_them}
+    if not corrections:
+        return _Part(about, ours, None)
+
+    def ask(connection: Connection, resumed: bool) -> tuple[Effect, ...]:
+        return registry.rectify(plugin, connection, Rectification(request.subject, corrections, resumed))
+
+    return _Part(about, ours, ask)
+
+
+def _unsupported(link: Link, about: Mapping[int, str], reason: str) -> tuple[Effect, ...]:
+    return tuple(Effect(index, link.info.main_kind, 0, Result.UNSUPPORTED, "", reason) for index in about)
+
+
+def _lost_mapping(connection: str) -> VendorError:
+    return VendorError(
+        f"{connection} has no mapping for the purpose any more", advice="put it back, then `habeas resume`"
+    )
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _rows(part: _Part, view: CaseView, link: Link, effects: Iterable[Effect]) -> list[Row]:
+    is_consent = view.type is CaseType.CONSENT
+    rows = []
+    for effect in effects:
+        about = part.about[effect.index]
+        rows.append(
+            Row(
+                effect.record, _item(effect.index, effect.record), effect.count, effect.result, effect.reason,
+                effect.until, effect.evidence, purpose=about if is_consent else "", field="" if is_consent else about,
+            )
+        )  # fmt: skip
+    return rows + _superseded(rows, view, link)
+
+
+def _superseded(rows: Sequence[Row], view: CaseView, link: Link) -> list[Row]:
+    """What an earlier pass left open under a kind of record that this pass, which knows more, no longer names."""
+    named = {row.item for row in rows}
+    old = [row for row in view.outcomes if row.connection == link.name and not row.result.final and row.item != WHOLE]
+    evidence = {row.purpose + row.field: row.evidence for row in rows}
+    return [
+        Row(
+            row.record, row.item, 0, Result.ABSENT, "no such record any more",
+            evidence=evidence.get(row.purpose + row.field, ""), purpose=row.purpose, field=row.field,
+        )
+        for row in old
+        if row.item not in named
+    ]  # fmt: skip
+
+
+def _item(index: int, record: str) -> str:
+    return f"{index}.{record}"

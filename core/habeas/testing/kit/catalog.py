@@ -1,0 +1,20 @@
+"""All checks, in the order in which they are best mended."""
+
+from __future__ import annotations
+
+from habeas.testing.kit import canaries, changing, crowd, describing, erasing, faults, paging, reading, sending
+from habeas.testing.kit.verdict import Check
+
+__all__ = ["CHECKS"]
+
+CHECKS: tuple[Check, ...] = (
+    *describing.CHECKS,
+    *reading.CHECKS,
+    *paging.CHECKS,
+    *sending.CHECKS,
+    *erasing.CHECKS,
+    *changing.CHECKS,
+    *canaries.CHECKS,
+    *crowd.CHECKS,
+    *faults.CHECKS,
+)
