@@ -175,7 +175,7 @@ FAULTS = (
 )
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind} {fault.reply.status}")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind} {fault.reply.status if fault.reply else 503}")
 def test_one_fault_at_any_change_is_mended_at_once(job: Job, fault: OnChange) -> None:
     clean = job.undisturbed()
     for n in range(job.changes):
@@ -189,7 +189,7 @@ def test_one_fault_at_any_change_is_mended_at_once(job: Job, fault: OnChange) ->
 @pytest.mark.parametrize(
     "fault",
     [FAULTS[0], OnChange("status", reply=Reply(401, json={"message": "no"})), FAULTS[3], FAULTS[4]],
-    ids=lambda fault: f"{fault.kind} {fault.reply.status}",
+    ids=lambda fault: f"{fault.kind} {fault.reply.status if fault.reply else 503}",
 )
 def test_a_lasting_fault_from_any_change_on_is_told_and_a_second_pass_finishes(job: Job, fault: OnChange) -> None:
     clean = job.undisturbed()

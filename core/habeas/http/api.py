@@ -116,7 +116,12 @@ class Api:
         return self.read(Request("GET", template, ids or {}, query, headers=headers or {}), ok=ok)
 
     def read(self, request: Request, *, ok: Collection[int] = (200,)) -> Answer:
-        """A read by any method (some searches are POSTs). The caller vouches that it changes nothing."""
+        """A read by GET, HEAD or POST (some searches are POSTs). The caller vouches that it changes nothing.
+
+        The other methods change something by their meaning (RFC 9110, section 9.3): a :class:`~habeas.PluginFault`.
+        """
+        if request.method not in ("GET", "HEAD", "POST"):
+            raise PluginFault(f"{request.name}: sent as a read; what changes something goes through change()")
         answer = self._attempts(request, ok, (), _Tries(self._transport.limits.attempts), changes=False)
         self.read_since_change = True
         return answer

@@ -70,6 +70,9 @@ class Reply:
 FaultKind = Literal["status", "reset_before", "reset_after", "hang_before", "hang_after", "lie", "replace", "drip"]
 
 
+_UNAVAILABLE = Reply(503, {"message": "unavailable"})
+
+
 @dataclass
 class Fault:
     """One misbehaviour. ``before`` and ``after`` say whether the vendor acts on the request first.
@@ -89,7 +92,8 @@ class Fault:
     """How often; -1 for ever."""
     skip: int = 0
     """How many matching calls pass first."""
-    reply: Reply = field(default_factory=lambda: Reply(503, {"message": "unavailable"}))
+    reply: Reply | None = None
+    """What is answered; None is 503, and 204 for a ``lie``."""
 
     def matches(self, call: Call) -> bool:
         """Whether this call is one to fail; counts it."""
@@ -290,14 +294,15 @@ class SandboxServer:
             raise
 
     def _misbehave(self, fault: Fault, call: Call) -> Reply | None:
+        said = fault.reply or Reply(204) if fault.kind == "lie" else fault.reply or _UNAVAILABLE
         if fault.kind in ("status", "lie"):
-            return fault.reply
+            return said
         if fault.kind in ("reset_after", "hang_after", "replace", "drip"):
             reply = self.app.handle(call)
             if fault.kind == "drip":
                 return Reply(reply.status, headers={**reply.headers, "x-drip": "1"}, body=reply.encoded())
             if fault.kind == "replace":
-                return fault.reply
+                return said
         if fault.kind.startswith("hang"):
             self._released.wait(timeout=60)
         return None

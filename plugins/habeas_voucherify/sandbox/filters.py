@@ -30,6 +30,8 @@ _OPERATORS: Mapping[str, Callable[[str, _Values], bool]] = {
     "$ends_with": lambda have, want: have.endswith(tuple(want)),
     "$contains": lambda have, want: any(w in have for w in want),
     "$not_contain": lambda have, want: not any(w in have for w in want),
+    "$more_than": lambda have, want: have != "" and _number(have) > max(map(_number, want)),
+    "$less_than": lambda have, want: have != "" and _number(have) < min(map(_number, want)),
     "$after": lambda have, want: have > max(_times(want)),
     "$before": lambda have, want: "" < have < min(_times(want)),
 }
@@ -37,6 +39,13 @@ _OPERATORS: Mapping[str, Callable[[str, _Values], bool]] = {
 
 def _bad(details: str) -> Problem:
     return Problem(400, "invalid_query_params", "Invalid query params", details)
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise _bad("Property .filters compares something that is no number") from None
 
 
 def _times(values: _Values) -> list[str]:

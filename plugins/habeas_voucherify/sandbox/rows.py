@@ -65,6 +65,7 @@ _REDEMPTION_FILTERS = {
     "object": "object",
     "customer_id": "customer_id",
     "campaign_name": "voucher.campaign",
+    "user_login": "user.login",
 }
 
 
@@ -93,6 +94,9 @@ _PUBLICATION_FILTERS = {
     "campaign_name": "voucher.campaign",
     "is_referral_code": "voucher.is_referral_code",
     "source_id": "source_id",
+    "voucher_type": "voucher.type",
+    "parent_object_id": "voucher.campaign_id",
+    "related_object_id": "voucher.id",
 }
 _PUBLICATION_EQUAL = {
     "campaign": "voucher.campaign",

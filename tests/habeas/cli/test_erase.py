@@ -190,8 +190,8 @@ def test_a_dry_run_changes_nothing_and_says_the_same_twice(shop: Shop) -> None:
     assert shop.run("case", "list", "--json").json == cases
     run = one.json["run"]
     entries = shop.run("audit", "log", "--run", run, "--json").json["entries"]
-    told = [e["type"] for e in entries if e["type"] != "schema.seen"]
-    assert told == ["run.started", "subject.searched", "run.ended"]
+    types = [e["type"] for e in entries if e["type"] != "schema.seen"]
+    assert types == ["run.started", "subject.searched", "run.ended"]
     _, case = erase(shop, person)
     assert case["plan_digest"] == one.json["plan_digest"]
 

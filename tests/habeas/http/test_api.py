@@ -648,6 +648,13 @@ def test_every_attempt_at_a_change_has_the_same_idempotency_key(desk: Desk) -> N
     assert keys[3] != keys[0]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_method_that_changes_is_no_read(desk: Desk, method: str) -> None:
+    with pytest.raises(PluginFault, match="goes through change"):
+        desk.api.read(Request(method, CUSTOMER, {"customerId": CANARY}))
+    assert desk.methods == []
+
+
 def test_what_cannot_be_read_is_never_repeated(desk: Desk) -> None:
     desk.fail("reset_after", "DELETE")
     with pytest.raises(OutcomeUnknown):
