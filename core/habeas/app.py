@@ -150,8 +150,18 @@ class App:
             return load(name, search=search)
 
         tools = Tools(
-            home, ledger, vault, keys, register, registry, links, policy, clock, config.controller, FieldMemory(ledger)
-        )
+            home,
+            ledger,
+            vault,
+            keys,
+            register,
+            registry,
+            links,
+            policy,
+            clock,
+            config.controller,
+            FieldMemory(ledger, keys, clock),
+        )  # fmt: skip
         return cls(tools, config, CaseLocks(home.locks), identity)
 
     def close(self) -> None:
@@ -311,7 +321,7 @@ class App:
             case CaseType.CONSENT | CaseType.RECTIFICATION:
                 return ChangePass(self.tools, run, case_id).execute()
             case CaseType.CANARY:
-                return CanaryPass(self.tools, run, case_id).execute()
+                return CanaryPass(self.tools, run, case_id).clean_up()
             case _:
                 return AccessPass(self.tools, run, case_id, version("habeas")).execute()
 

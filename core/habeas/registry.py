@@ -28,6 +28,7 @@ from habeas.models import (
     Document,
     Erasure,
     Export,
+    Field,
     Gap,
     Identifier,
     Inventory,
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_TEXT = 2000
+"""Characters of a reason or evidence: an entry of the ledger must hold it."""
+_LARGEST_COUNT = 2**53 - 1
+"""RFC 8785 numbers are IEEE 754 doubles."""
 _PASSING = (VendorError, PluginFault, RunEnded, StorageError, LedgerError)
 """What may come out of a hook as it is: the vendor's trouble, and what our own journal raises under a plugin's call."""
 
@@ -130,6 +135,8 @@ class Registry:
             self._check_kinds(plugin, "inventory", [r.kind for r in found.records] + [g.kind for g in found.gaps])
             for record in found.records:
                 _check_record(plugin, record)
+            _check_gaps(plugin, "inventory", found.gaps)
+            _check_texts(plugin, "inventory", found.evidence)
         return found
 
     def export(self, plugin: str, connection: Connection, subject: Subject, inventory: Inventory) -> Export:
@@ -142,6 +149,8 @@ class Registry:
             self._check_kinds(plugin, "export", [d.record for d in export.documents] + [g.kind for g in export.gaps])
             if not all(isinstance(document.content, bytes) for document in export.documents):
                 raise PluginFault(f"plugin {plugin}: export returned a document whose content is not bytes")
+            _check_gaps(plugin, "export", export.gaps)
+            _check_texts(plugin, "export", export.evidence, *(d.source for d in export.documents))
         return export
 
     def erase(self, plugin: str, connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
@@ -156,6 +165,7 @@ class Registry:
             if not all(isinstance(o.result, Result) for o in outcomes):
                 raise PluginFault(f"plugin {plugin}: erase returned an outcome whose result is not a Result")
             for outcome in outcomes:
+                _check_texts(plugin, "erase", outcome.evidence, outcome.reason, outcome.until)
                 read = connection.api.read_since_change and outcome.evidence
                 if outcome.result in (Result.ERASED, Result.ABSENT) and not read:
                     raise PluginFault(
@@ -187,6 +197,7 @@ class Registry:
                 raise PluginFault(f"plugin {plugin}: read_consent did not return one answer for each purpose")
             if not all(isinstance(h.state, HeldState) for h in held):
                 raise PluginFault(f"plugin {plugin}: read_consent returned a state that is not a HeldState")
+            _check_texts(plugin, "read_consent", *(text for h in held for text in (h.evidence, h.reason)))
         return held
 
     def create_canary(self, plugin: str, connection: Connection, person: CanaryPerson) -> Canary:
@@ -195,7 +206,12 @@ class Registry:
         with _border(plugin, "create_canary"):
             _check_parts(plugin, "create_canary", canary.identifiers, Identifier)
             _check_parts(plugin, "create_canary", canary.left_out, str)
+            _check_texts(plugin, "create_canary", *canary.left_out, *(i.value for i in canary.identifiers))
+            if not isinstance(canary.created, Mapping):
+                raise PluginFault(f"plugin {plugin}: create_canary returned something else than counts by kind")
             self._check_kinds(plugin, "create_canary", list(canary.created))
+            for count in canary.created.values():
+                _check_count(plugin, "create_canary", count)
             if any(i.kind != connection.name for i in canary.identifiers):
                 raise PluginFault(f"plugin {plugin}: create_canary returned an identifier that is not the connection's")
         return canary
@@ -212,6 +228,8 @@ class Registry:
                     f"plugin {plugin}: {hook} did not return one effect for each change and kind of record"
                 )
             for effect in effects:
+                _check_count(plugin, hook, effect.count)
+                _check_texts(plugin, hook, effect.evidence, effect.reason, effect.until)
                 # Plain text that equals a result is not one: it would slip past the next check and into the ledger.
                 if not any(effect.result is possible for possible in _EFFECTS):
                     raise PluginFault(f"plugin {plugin}: {hook} returned a result that a change cannot have")
@@ -260,6 +278,13 @@ class Registry:
         with _border(plugin, "describe"):
             _check_parts(plugin, "describe", info.kinds, RecordKind)
             names = [kind.name for kind in info.kinds]
+            _check_parts(plugin, "describe", info.rectifies, Field)
+            _check_parts(plugin, "describe", info.secret_files, str)
+            for kind in info.kinds:
+                _check_parts(plugin, "describe", kind.fields, str)
+            schemas: tuple[object, ...] = (info.purpose_schema, info.settings_schema)
+            if not all(isinstance(schema, Mapping) for schema in schemas):
+                raise PluginFault(f"plugin {plugin}: describe gives a schema that is no object")
             if info.name != plugin or len(set(names)) != len(names) or info.main_kind not in names:
                 raise PluginFault(
                     f"plugin {plugin}: describe does not fit its entry point, or its record kinds are not unique"
@@ -308,9 +333,32 @@ def _check_parts(plugin: str, hook: str, parts: object, kind: type) -> None:
         raise PluginFault(f"plugin {plugin}: {hook} returned something else than a tuple of {kind.__name__}")
 
 
+def _check_count(plugin: str, hook: str, count: object) -> None:
+    if not _is_count(count):
+        raise PluginFault(f"plugin {plugin}: {hook} returned a count that is no number of records")
+
+
+def _is_count(count: object, least: int = 0) -> bool:
+    return type(count) is int and least <= count <= _LARGEST_COUNT
+
+
+def _check_texts(plugin: str, hook: str, *texts: object) -> None:
+    """Text that the ledger can hold: not too long, and without halves of characters."""
+    for text in texts:
+        if not isinstance(text, str) or len(text) > _LONGEST_TEXT or any("\ud800" <= c <= "\udfff" for c in text):
+            raise PluginFault(f"plugin {plugin}: {hook} returned something else than a short text")
+
+
+def _check_gaps(plugin: str, hook: str, gaps: tuple[Gap, ...]) -> None:
+    for gap in gaps:
+        _check_count(plugin, hook, gap.count)
+        _check_texts(plugin, hook, gap.reason)
+
+
 def _check_record(plugin: str, record: Record) -> None:
-    if type(record.count) is not int or record.count < 1:
+    if not _is_count(record.count, least=1):
         raise PluginFault(f"plugin {plugin}: inventory returned a record that counts nothing")
+    _check_parts(plugin, "inventory", record.fields, str)
     try:
         json.dumps([list(record.ids), dict(record.data)], allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -106,6 +106,20 @@ def test_good_effects_come_through_as_they_are() -> None:
         ((replace(GOOD[0], evidence=""), *GOOD[1:]), True, "without having read the vendor back"),
         ((replace(GOOD[0], result=Result.UNCHANGED, evidence=""), *GOOD[1:]), True, "without having read"),
         (None, True, "returned NoneType"),
+        *(
+            ((replace(GOOD[0], **cast(Any, {name: value})), *GOOD[1:]), True, why)
+            for name, value, why in (
+                ("count", -1, "no number of records"),
+                ("count", True, "no number of records"),
+                ("count", 2**60, "no number of records"),
+                ("count", 1.5, "no number of records"),
+                ("reason", 5, "short text"),
+                ("reason", "secret" * 4000, "short text"),
+                ("reason", "secret\ud800", "short text"),
+                ("evidence", 7, "short text"),
+                ("until", None, "short text"),
+            )
+        ),
     ],
 )
 def test_effects_that_do_not_fit_are_the_plugins_fault(effects: Any, read: bool, why: str) -> None:
@@ -142,6 +156,9 @@ def test_a_canary_names_declared_kinds_and_its_own_connections_ids() -> None:
     for bad in (
         replace(good, created={"secret": 1}),
         replace(good, identifiers=(Identifier("email", "secret"),)),
+        replace(good, created=["secret"]),  # type: ignore[arg-type] # and this
+        replace(good, created={"thing": "secret"}),  # type: ignore[dict-item] # and this
+        replace(good, left_out=("secret" * 4000,)),
         replace(good, left_out=(1,)),  # type: ignore[arg-type] # what a plugin that nobody has checked may give
         None,
     ):

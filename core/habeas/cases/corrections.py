@@ -28,7 +28,7 @@ def check_correction(field: Field, value: str, today: date) -> str:
     """The value, or :class:`InputError` without it where it cannot be one of that field."""
     if field in (Field.EMAIL, Field.PHONE):
         return check_identifier(str(field), value).value
-    reason = unsafe_reason(value)
+    reason = unsafe_reason(value) if value.strip() else "it is empty"
     if not reason and (value != value.strip() or not value.isprintable()):
         reason = "it begins or ends with a blank, or holds characters that cannot be printed"
     if not reason and len(value) > _LONGEST:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from habeas.cases.register import NewCase
     from habeas.cases.view import CaseView
     from habeas.cli.output import Output
-    from habeas.engine.canary import Alarm, Control
+    from habeas.engine.verdicts import Alarm, Control
 
 __all__ = ["command"]
 
@@ -37,10 +37,12 @@ def command(settings: Settings, connections: tuple[str, ...], max_wait: float | 
 
     The person is created by the vendor's own operations, found, exported, asked for consent, corrected, erased and read
     back. Never asks, so that cron can run it. An ALARM line names each control that worked in an earlier run and does
-    not now. Exit code 1: a control failed; 3: something is left at a vendor for a person to remove.
+    not now. Exit code 1: a control failed, or there is an alarm; 3: something is left at a vendor for a person to
+    remove, or a connection could not be tried at all.
     """
     from habeas.control import RunControl
-    from habeas.engine.canary import CanaryPass, alarms
+    from habeas.engine.canary import CanaryPass
+    from habeas.engine.verdicts import alarms
 
     output = settings.output
     with settings.open_app() as app:
@@ -53,10 +55,13 @@ def command(settings: Settings, connections: tuple[str, ...], max_wait: float | 
             (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
             with app.hold(case_id):
                 work = CanaryPass(app.tools, run, case_id)
-                view = work.execute()
+                # Another process may have resumed it in the meantime.
+                begun = app.tools.ledger.last(case_id, ["case.started", "case.closed"]) is not None
+                view = app.tools.register.view(case_id) if begun else work.execute()
         raised = alarms(app.tools, work.controls, case_id)
         _show(app, settings, view, work.controls, raised)
-        return _code(view, work.controls)
+        output.advice(view)
+        return _code(view, work.controls, raised)
 
 
 def _new_case(app: App, names: Sequence[str]) -> NewCase:
@@ -80,14 +85,17 @@ def _new_case(app: App, names: Sequence[str]) -> NewCase:
     return app.new_case(CaseType.CANARY, subject, reference=person.customer_id, details=details, approved=True)
 
 
-def _code(view: CaseView, controls: Sequence[Control]) -> int:
+def _code(view: CaseView, controls: Sequence[Control], raised: Sequence[Alarm]) -> int:
     from habeas.cases.view import exit_code
-    from habeas.engine.canary import Verdict
+    from habeas.engine.verdicts import Verdict
 
-    if any(control.verdict is Verdict.FAILED for control in controls) or exit_code(view) == 1:
+    if raised or any(control.verdict is Verdict.FAILED for control in controls) or exit_code(view) in (1, 4):
         return 1
-    # What a vendor keeps for a while by its own rules is no work; what somebody must remove is.
-    return 3 if any(row.result == "manual" for row in view.outcomes) else 0
+    tried = {control.connection for control in controls if control.verdict is Verdict.WORKED}
+    # What a vendor keeps for a while by its own rules is no work; what somebody must remove is, and so is a connection
+    # of which the run has shown nothing.
+    left = any(row.result == "manual" for row in view.outcomes)
+    return 3 if left or {control.connection for control in controls} - tried else 0
 
 
 def _show(app: App, settings: Settings, view: CaseView, controls: Sequence[Control], raised: Sequence[Alarm]) -> None:

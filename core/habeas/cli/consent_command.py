@@ -141,8 +141,9 @@ def _sort(words: tuple[str, ...], known: Collection[str]) -> tuple[dict[str, Con
 
 
 def _unknown(known: Collection[str]) -> InputError:
-    advice = f"configured: {', '.join(known)}" if known else "name one under [consent.purposes] in habeas.toml"
-    return InputError("a purpose that is not configured", advice=advice)
+    if not known:
+        return InputError("no purpose is configured", advice="name one under [consent.purposes] in habeas.toml")
+    return InputError("a purpose that is not configured", advice=f"configured: {', '.join(known)}")
 
 
 def _look(app: App, run: Run, subject: Subject, purposes: Collection[str]) -> Held:

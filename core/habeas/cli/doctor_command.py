@@ -17,7 +17,6 @@ from habeas.errors import HabeasError
 
 if TYPE_CHECKING:
     from habeas.app import App
-    from habeas.engine.schema import SeenField
 
 __all__ = ["command"]
 
@@ -42,7 +41,7 @@ def command(settings: Settings, schema: bool) -> int:
 
     With --schema: the names of the fields that searches have seen at the vendors so far (never values), and which of
     them no data category covers. Such a field is new, or the merchant's own: say what it is under
-    [connections.NAME.fields], or take it out at the vendor. Exit code 3 where there is one.
+    [connections.NAME.fields]. Exit code 3 where there is one.
     """
     if schema:
         return _schema(settings)
@@ -60,31 +59,34 @@ def command(settings: Settings, schema: bool) -> int:
 def _schema(settings: Settings) -> int:
     output = settings.output
     with settings.open_app() as app:
-        fields = _seen(app)
+        memory, links = app.tools.fields, app.tools.links
+        fields = memory.fields(links)
         uncovered = [field for field in fields if not field.category]
+        unnamed, full = memory.unnamed(links), memory.full(links)
         if settings.as_json:
-            output.json(
-                {"ok": not uncovered, "fields": [f.__dict__ | {"category": f.category or None} for f in fields]}
-            )
+            listed = [f.__dict__ | {"category": f.category or None} for f in fields]
+            output.json({"ok": not uncovered, "fields": listed, "unnamed": unnamed, "full": full})
+            return 3 if uncovered else 0
+        if uncovered:
+            rows = [[f.connection, f.record, escape(f.field), app.local_day(f.first_seen)] for f in uncovered]
+            output.table(["connection", "record", "field", "first seen"], rows, "Fields that no data category covers")
+        if not fields:
+            output.show("No field was seen yet: search for somebody first, with `habeas inventory`.")
         else:
-            if uncovered:
-                rows = [[f.connection, f.record, escape(f.field), app.local_day(f.first_seen)] for f in uncovered]
-                title = "Fields that no data category covers"
-                output.table(["connection", "record", "field", "first seen"], rows, title)
             output.show(f"{len(fields)} fields seen so far, {len(uncovered) or 'none'} of them not covered.")
+        if unnamed:
+            output.show(f"{unnamed} more were seen at one person only: they are named once a second person has them.")
+        for kind in full:
+            output.show(f"{kind}: too many fields; no further one is remembered.")
     return 3 if uncovered else 0
 
 
-def _seen(app: App) -> list[SeenField]:
-    return app.tools.fields.fields(app.tools.links)
-
-
 def _fields(app: App) -> Finding:
-    uncovered = sum(not field.category for field in _seen(app))
+    uncovered = sum(not field.category for field in app.tools.fields.fields(app.tools.links))
     if uncovered:
         text = f"{uncovered} fields that no data category covers; see `habeas doctor --schema`"
         return Finding("vendors' fields", "warning", text)
-    return Finding("vendors' fields", "ok", "all that were seen are covered by a data category")
+    return Finding("vendors' fields", "ok", "none is known that no data category covers")
 
 
 def _failed(findings: list[Finding]) -> bool:
@@ -97,7 +99,10 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield _try("keys and vault", lambda: _keys_and_vault(app))
         yield _try("ledger", lambda: _ledger(app))
         yield _try("policies", lambda: _policies(app))
-        yield _fields(app)
+        try:
+            yield _fields(app)
+        except HabeasError as error:
+            yield Finding("vendors' fields", "failed", error.line())
         yield _sqlite()
         yield _clock(app)
         yield _disk(app)

@@ -19,7 +19,7 @@ from habeas.cli.context import (
     yes_option,
 )
 from habeas.errors import InputError
-from habeas.models import CaseType, Field, Inventory, Json, Subject
+from habeas.models import CaseType, Field, Gap, Inventory, Json, Subject
 
 if TYPE_CHECKING:
     from habeas.app import App
@@ -134,10 +134,11 @@ def _table(app: App, output: Output, found: Found, values: Mapping[Field, str]) 
     for name, result in found.items():
         able = _able(app, name, values)
         others = [f for f in values if f not in able]
-        no_way = f"no way to correct: {', '.join(others)}" if others else ""
         if isinstance(result, Inventory):
-            held = "found" if result.records else "[dim]not there[/]"
-            rows.append([name, held, ", ".join(able) if result.records else "", no_way])
+            remarks = [f"no way to correct: {', '.join(others)}"] if others else []
+            remarks += [f"{gap.result}: {gap.reason}" for gap in _gaps(result)]
+            held = "found" if result.records else "[yellow]not known[/]" if _gaps(result) else "[dim]not there[/]"
+            rows.append([name, held, ", ".join(able) if result.records else "", escape("; ".join(remarks))])
         else:
             rows.append([name, "[bold red]not searched[/]", "", escape(result.text)])
     output.table(["connection", "the person", "corrected where held", "remarks"], rows, "Rectification")
@@ -158,7 +159,14 @@ def _show(app: App, settings: Settings, run: Run, found: Found, values: Mapping[
     else:
         _table(app, settings.output, found, values)
         settings.output.say("Dry run: nothing was changed.")
-    return 0 if all(isinstance(result, Inventory) for result in found.values()) else 1
+    if not all(isinstance(result, Inventory) for result in found.values()):
+        return 1
+    return 3 if any(_gaps(result) for result in found.values()) else 0
+
+
+def _gaps(result: Inventory | ConnectionTrouble) -> list[Gap]:
+    """What could not be searched for this person, so that nothing held does not mean nothing there."""
+    return [gap for gap in result.gaps if not gap.standing] if isinstance(result, Inventory) else []
 
 
 def _json(app: App, name: str, result: Inventory | ConnectionTrouble, values: Mapping[Field, str]) -> Json:
@@ -169,7 +177,15 @@ def _json(app: App, name: str, result: Inventory | ConnectionTrouble, values: Ma
         "plugin": app.tools.links[name].info.name,
         "searched": searched,
         "problem": None if isinstance(result, Inventory) else result.text,
-        "found": bool(result.records) if isinstance(result, Inventory) else None,
+        "found": _found(result),
+        "gaps": [{"record": g.kind, "result": str(g.result), "reason": g.reason} for g in _gaps(result)],
         "corrected": [str(f) for f in able],
         "unsupported": [str(f) for f in values if f not in able],
     }
+
+
+def _found(result: Inventory | ConnectionTrouble) -> bool | None:
+    """None: it cannot be told."""
+    if not isinstance(result, Inventory):
+        return None
+    return True if result.records else None if _gaps(result) else False

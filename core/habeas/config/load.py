@@ -15,12 +15,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from habeas.errors import ConfigError
-from habeas.models import Json
+from habeas.models import Field, Json
 
 __all__ = ["Config", "ConnectionConfig", "Controller", "IdentityConfig", "load_config", "schema_problems"]
 
 _MAX_BYTES = 1024 * 1024
-_RESERVED = ("email", "phone", "customer_id", "type", "received_at", "regime", "reference")
+_RESERVED = ("email", "phone", "customer_id", "type", "received_at", "regime", "reference", *map(str, Field))
+"""Words that already mean something where identifiers, purposes and corrections are given."""
 _A_TYPE = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
     "object": "a table", "array": "a list",

@@ -24,7 +24,6 @@ from habeas.engine.tools import (
     unconfigured,
     write_rows,
 )
-from habeas.errors import VendorError
 from habeas.models import CaseType, Field, Json, Result
 from habeas.registry import Registry
 from habeas_audit import Draft
@@ -33,22 +32,33 @@ __all__ = ["ChangePass", "consent_details", "links_with_purpose", "rectification
 
 
 def consent_details(wanted: Mapping[str, ConsentState], links: Iterable[Link]) -> dict[str, Json]:
-    """What a consent case's request keeps: purpose → state, and which connections are asked."""
-    return {"consents": {name: str(state) for name, state in wanted.items()}, "connections": _asked(links)}
+    """What a consent case's request keeps: purpose → state, and which connections are asked, with their mappings."""
+    asked = {
+        link.name: _asked(link) | {"purposes": {n: dict(p.mapping) for n, p in link.purposes.items() if n in wanted}}
+        for link in links
+    }
+    return {"consents": {name: str(state) for name, state in wanted.items()}, "connections": asked}
 
 
 def rectification_details(values: Mapping[Field, str], links: Iterable[Link]) -> dict[str, Json]:
     """What a rectification's request keeps: field → right value, and which connections are asked."""
-    return {"corrections": {str(name): value for name, value in values.items()}, "connections": _asked(links)}
+    corrections = {str(name): value for name, value in values.items()}
+    return {"corrections": corrections, "connections": {link.name: _asked(link) for link in links}}
 
 
-def _asked(links: Iterable[Link]) -> dict[str, Json]:
-    return {link.name: link.info.name for link in links}
+def _asked(link: Link) -> dict[str, Json]:
+    # What a later pass must know even where the connection or its plugin is no longer there.
+    return {"plugin": link.info.name, "record": link.info.main_kind}
 
 
 def links_with_purpose(links: Mapping[str, Link], purposes: Collection[str]) -> list[Link]:
     """The connections that have a mapping for at least one of the purposes: the others are not asked."""
     return [link for link in links.values() if set(purposes) & set(link.purposes)]
+
+
+_LOST_MAPPING = (
+    "the purpose no longer has the mapping that the request was made with; put it back, then `habeas resume`"
+)
 
 
 @dataclass(frozen=True)
@@ -74,24 +84,24 @@ class ChangePass:
         close_holes(ledger, ledger.entries(case_id=self.case_id), self._run.run_id)
         view = tools.register.view(self.case_id)
         request = tools.register.request(self.case_id)
-        plugins: Mapping[str, str] = request.details["connections"]
+        asked: Mapping[str, Json] = request.details["connections"]
         parts: dict[Link, _Part] = {}
-        for name in plugins:
+        for name, kept in asked.items():
             if view.final(name):
                 continue
             part = attempt(lambda name=name: self._part(view, request, name))  # type: ignore[misc] # bound at once
             if isinstance(part, ConnectionTrouble):
-                self._trouble(view, name, plugins[name], part)
+                self._trouble(view, name, kept, part)
             else:
                 parts[tools.links[name]] = part
         results = side_by_side(parts, lambda link: self._one(link, parts[link]), self._run.control)
         for (link, part), result in zip(parts.items(), results, strict=True):
             if isinstance(result, ConnectionTrouble):
-                self._trouble(view, link.name, link.info.name, result)
+                self._trouble(view, link.name, asked[link.name], result)
             else:
                 rows = _rows(part, view, link, result)
                 self._tell(link.name, write_rows(tools, self._run, view, link.name, link.info.name, rows))
-        return conclude(tools, self._run, self.case_id, plugins)
+        return conclude(tools, self._run, self.case_id, asked)
 
     def _part(self, view: CaseView, request: Request, name: str) -> _Part:
         if name not in self._tools.links:
@@ -99,10 +109,9 @@ class ChangePass:
         part = _consent_part if view.type is CaseType.CONSENT else _rectification_part
         return part(request, self._tools.links[name], self._tools.registry)
 
-    def _trouble(self, view: CaseView, name: str, plugin: str, trouble: ConnectionTrouble) -> None:
-        kind = self._tools.registry.info(plugin).main_kind
-        row = Row(kind, WHOLE, 0, trouble.result, reason=trouble.text)
-        self._tell(name, write_rows(self._tools, self._run, view, name, plugin, [row]))
+    def _trouble(self, view: CaseView, name: str, kept: Json, trouble: ConnectionTrouble) -> None:
+        row = Row(kept["record"], WHOLE, 0, trouble.result, reason=trouble.text)
+        self._tell(name, write_rows(self._tools, self._run, view, name, kept["plugin"], [row]))
 
     def _tell(self, name: str, counts: Mapping[Result, int]) -> None:
         self._run.emit(ConnectionFinished(self.case_id, name, counts))
@@ -115,23 +124,29 @@ class ChangePass:
 
 
 def _consent_part(request: Request, link: Link, registry: Registry) -> _Part:
+    """Numbered as in the request: a mapping that comes or goes meanwhile must not make one purpose of another."""
     plugin = link.info.name
-    wanted = {name: state for name, state in request.details["consents"].items() if name in link.purposes}
+    numbers = {name: n for n, name in enumerate(request.details["consents"])}
+    kept: Mapping[str, Json] = request.details["connections"][link.name]["purposes"]
+    about = {numbers[name]: name for name in kept}
+    same = {name for name in kept if name in link.purposes and dict(link.purposes[name].mapping) == kept[name]}
+    lost = {numbers[name]: name for name in kept if name not in same}
+    ours = tuple(Effect(n, link.info.main_kind, 0, Result.FAILED, "", _LOST_MAPPING) for n in lost)
     changes = tuple(
-        ConsentChange(n, link.purposes[name], ConsentState(state)) for n, (name, state) in enumerate(wanted.items())
+        ConsentChange(numbers[name], link.purposes[name], ConsentState(request.details["consents"][name]))
+        for name in kept
+        if name in same
     )
-    about = dict(enumerate(wanted))
-    if not changes:
-        # It was asked when the case was opened: a mapping that was taken out since must not pass for work done.
-        raise _lost_mapping(link.name)
     if not registry.implements(plugin, "update_consent"):
         reason = f"the plugin for {link.info.title} has no way to change a consent"
         return _Part(about, _unsupported(link, about, reason), None)
+    if not changes:
+        return _Part(about, ours, None)
 
     def ask(connection: Connection, resumed: bool) -> tuple[Effect, ...]:
         return registry.update_consent(plugin, connection, ConsentUpdate(request.subject, changes, resumed))
 
-    return _Part(about, (), ask)
+    return _Part(about, ours, ask)
 
 
 def _rectification_part(request: Request, link: Link, registry: Registry) -> _Part:
@@ -156,12 +171,6 @@ def _unsupported(link: Link, about: Mapping[int, str], reason: str) -> tuple[Eff
     return tuple(Effect(index, link.info.main_kind, 0, Result.UNSUPPORTED, "", reason) for index in about)
 
 
-def _lost_mapping(connection: str) -> VendorError:
-    return VendorError(
-        f"{connection} has no mapping for the purpose any more", advice="put it back, then `habeas resume`"
-    )
-
-
 # -- rows -----------------------------------------------------------------------------------------------------------
 
 
@@ -180,13 +189,15 @@ def _rows(part: _Part, view: CaseView, link: Link, effects: Iterable[Effect]) ->
 
 
 def _superseded(rows: Sequence[Row], view: CaseView, link: Link) -> list[Row]:
-    """What an earlier pass left open under a kind of record that this pass, which knows more, no longer names."""
+    """What an earlier pass left open under a kind of record that this pass, which came through whole, does not name."""
+    if not all(row.result.final for row in rows):
+        return []
     named = {row.item for row in rows}
     old = [row for row in view.outcomes if row.connection == link.name and not row.result.final and row.item != WHOLE]
     evidence = {row.purpose + row.field: row.evidence for row in rows}
     return [
         Row(
-            row.record, row.item, 0, Result.ABSENT, "no such record any more",
+            row.record, row.item, 0, Result.ABSENT, "nothing of this kind is left to change",
             evidence=evidence.get(row.purpose + row.field, ""), purpose=row.purpose, field=row.field,
         )
         for row in old

@@ -140,8 +140,10 @@ class ErasurePass:
         known = [part for part in plan.connections if part.connection in self._tools.links]
         for part in plan.connections:
             if part.connection not in self._tools.links and not view.final(part.connection):
-                info = self._tools.registry.info(part.plugin)
-                self._write(view, part, _rows_of_trouble(part, info.main_kind, unconfigured(part.connection).line()))
+                # Its plugin may be gone as well: this case's trouble, not that of all others.
+                info = self._tools.registry.infos.get(part.plugin)
+                kind = info.main_kind if info else part.plugin
+                self._write(view, part, _rows_of_trouble(part, kind, unconfigured(part.connection).line()))
         known.sort(key=lambda part: self._tools.links[part.connection].info.erase_order)
         for _, group in itertools.groupby(known, key=lambda p: self._tools.links[p.connection].info.erase_order):
             self._erase_group(view, [part for part in group if not view.final(part.connection)])

@@ -64,6 +64,12 @@ def open_links(config: Config, registry: Registry, clock: Clock) -> dict[str, Li
         info = registry.info(connection.plugin)
         where = f"{config.path}: connections.{connection.name}"
         settings = _settings(config, connection, info, where)
+        unknown = {name.partition(".")[0] for name in connection.fields} - {kind.name for kind in info.kinds}
+        if unknown:
+            raise ConfigError(
+                f"{where}.fields: {', '.join(sorted(unknown))} is no kind of record there",
+                advice=f"write RECORD.FIELD; records: {', '.join(kind.name for kind in info.kinds)}",
+            )
         limits = dataclasses.replace(info.limits, **connection.limits)  # type: ignore[arg-type] # the schema has typed them
         links[connection.name] = Link(
             connection.name, info, settings, connection.base_url, limits, registry, clock,

@@ -119,7 +119,7 @@ def _result(future: concurrent.futures.Future[T | ConnectionTrouble], control: R
 def search(tools: Tools, run: Run, link: Link, subject: Subject) -> Inventory:
     """What one connection holds about somebody. New names of fields are remembered. Reads only."""
     inventory = tools.registry.inventory(link.info.name, link.connection(run.control), subject)
-    tools.fields.note(run.run_id, link.name, subject, inventory)
+    tools.fields.note(run.run_id, link, subject, inventory)
     return inventory
 
 

@@ -26,6 +26,7 @@ BAD = [
     ("email=secret", "email given cannot be used"),
     ("phone=secret", "phone given cannot be used"),
     ("name=", "it is empty"),
+    ("name= ", "it is empty"),
     ("name= secret", "blank"),
     ("name=secret\u202e", "cannot be printed"),
     ("name=secret\n", "control characters"),

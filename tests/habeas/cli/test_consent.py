@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,3 +139,49 @@ def test_an_unknown_purpose_to_show_names_those_that_there_are(shop: Shop) -> No
     assert ran.code == 2
     assert PURPOSE in ran.error
     assert "secret" not in ran.error
+
+
+def test_a_mapping_that_changes_before_resume_keeps_its_purpose_open(own_shop: Shop) -> None:
+    """Taken out or changed: that purpose fails with the reason, none takes another's place, and put back it goes on."""
+    person = own_shop.world.people[0]
+    talonone = own_shop.world.servers["talonone"]
+    whole = own_shop.config.read_text()
+    talonone.down = True
+    words = ["marketing_email=withdrawn", "newsletter=withdrawn"]
+    ran = own_shop.run("--json", "consent", "set", f"customer_id={person.customer_id}", *words, "--yes")
+    talonone.down = False
+    assert ran.json["status"] == "incomplete"
+    case_id = ran.json["case"]
+    (line,) = [n for n in whole.splitlines() if n.startswith("talonone = ") and "ConsentMarketingEmail" in n]
+    for other in ("", line.replace("ConsentMarketingEmail", "ConsentProfiling")):
+        own_shop.config.write_text(whole.replace(line, other))
+        (case,) = own_shop.run("--json", "resume", case_id).json["cases"]
+        said = {r["purpose"]: r["result"] for r in case["outcomes"] if r["connection"] == "talonone"}
+        assert said == {"marketing_email": "failed", "newsletter": "updated"}
+        assert case["status"] == "incomplete"
+    assert talonone.app.consent(person, "newsletter") is False
+    own_shop.config.write_text(whole)
+    (case,) = own_shop.run("--json", "resume", case_id).json["cases"]
+    said = {r["purpose"]: r["result"] for r in case["outcomes"] if r["connection"] == "talonone"}
+    assert (case["status"], said["marketing_email"]) == ("completed", "updated")
+    assert talonone.app.consent(person, "marketing_email") is False
+
+
+def test_a_connection_that_is_gone_keeps_its_part_open(own_shop: Shop) -> None:
+    person = own_shop.world.people[0]
+    whole = own_shop.config.read_text()
+    own_shop.world.servers["talonone"].down = True
+    ran = own_shop.run("--json", "consent", "set", f"customer_id={person.customer_id}", f"{PURPOSE}=granted", "--yes")
+    own_shop.world.servers["talonone"].down = False
+    parts = re.split(r"(?m)^(?=\[)", whole)
+    kept = [p for p in parts if not p.startswith("[connections.talonone")]
+    own_shop.config.write_text(
+        re.sub(r"(?m)^talonone = .*$\n", "", "".join(kept)).replace("[consent.purposes.newsletter]", "")
+    )
+    (case,) = own_shop.run("--json", "resume", ran.json["case"]).json["cases"]
+    (row,) = [r for r in case["outcomes"] if r["connection"] == "talonone"]
+    assert (case["status"], row["result"]) == ("incomplete", "failed")
+    assert "no longer configured" in row["reason"]
+    own_shop.config.write_text(whole)
+    (case,) = own_shop.run("--json", "resume", ran.json["case"]).json["cases"]
+    assert case["status"] == "completed"

@@ -192,6 +192,7 @@ def test_a_connection_shows_none_of_its_settings(load: Load) -> None:
         (SHORT + "[consent.purposes.shop]\nshop = {}", "consent.purposes.shop has the name of an identifier"),
         (SHORT + "[consent.purposes.email]\nshop = {}", "consent.purposes.email has the name of an identifier"),
         (SHORT + "[consent.purposes.news]\n", "consent.purposes.news"),
+        (SHORT.replace("connections.shop", "connections.city"), "a connection cannot be called city"),
         (SHORT + '[canary]\ndomain = "@s3cret"', "canary.domain"),
         (SHORT + "fields = { customer = 1 }", "connections.shop.fields.customer must be text"),
         (SHORT + '[consent]\nnews = "s3cret"', "consent has unknown settings: news"),

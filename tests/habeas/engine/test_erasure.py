@@ -206,7 +206,7 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         tools = Tools(
             home, ledger, vault, keys, Register(ledger, vault, keys, clock), registry,
             open_links(config, registry, clock), lambda name: load(name, search=[tmp_path / "policies"]), clock,
-            config.controller, FieldMemory(ledger),
+            config.controller, FieldMemory(ledger, keys, clock),
         )  # fmt: skip
         opened.append(Bench(App(tools, config, CaseLocks(home.locks), None), servers, shelves))
         return opened[-1]
