@@ -1,8 +1,14 @@
-"""Guards for every test: no socket beyond loopback, no real sleep, no leftovers from the machine's environment."""
+"""Guards for every test: no socket beyond loopback, no real sleep, no leftovers from the machine's environment.
+
+And thrift: what was collected is not searched for garbage again and again, and nothing is compiled twice.
+"""
 
 from __future__ import annotations
 
+import gc
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +28,23 @@ def _stay_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
     for name in ("HABEAS_HOME", "HABEAS_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where Python may keep no bytecode beside the sources, the many processes of a run keep it in pytest's cache."""
+    gc.disable()
+    cache = getattr(config, "cache", None)  # not there with -p no:cacheprovider
+    if sys.dont_write_bytecode and cache is not None:
+        sys.dont_write_bytecode = False  # xdist would hand it on to its workers
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live to the end: they are no garbage, and need not be looked at to know."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

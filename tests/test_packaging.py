@@ -140,11 +140,21 @@ def test_the_installed_package_runs_from_where_it_is(installed: Path) -> None:
 def test_the_installed_package_finds_its_plugins_policies_and_templates(installed: Path, tmp_path: Path) -> None:
     """Plugins by entry point, and the files that are no code."""
     place = {"PYTHONPATH": str(installed), "HABEAS_HOME": str(tmp_path / "home")}
-    plugins = json.loads(run("-m", "habeas", "--json", "plugin", "list", cwd=tmp_path, **place))["plugins"]
-    assert {plugin["name"] for plugin in plugins} == set(PROJECT["entry-points"]["habeas"])
-    policies = json.loads(run("-m", "habeas", "--json", "policy", "list", cwd=tmp_path, **place))["policies"]
-    assert "gdpr-erasure" in {policy["name"] for policy in policies}
-    run("-m", "habeas", "init", cwd=tmp_path, **place)
+    commands = (["--json", "plugin", "list"], ["--json", "policy", "list"], ["init"])
+    code = f"""
+import sys
+from habeas.cli import main
+for sys.argv[1:] in {commands}:
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code
+"""
+    listed, text = json.JSONDecoder(), run("-c", code, cwd=tmp_path, **place)
+    plugins, end = listed.raw_decode(text)
+    policies, _ = listed.raw_decode(text[end:].lstrip())
+    assert {plugin["name"] for plugin in plugins["plugins"]} == set(PROJECT["entry-points"]["habeas"])
+    assert "gdpr-erasure" in {policy["name"] for policy in policies["policies"]}
     assert tomllib.loads((tmp_path / "home" / "habeas.toml").read_text(encoding="utf-8"))["connections"]
 
 

@@ -29,7 +29,22 @@ if TYPE_CHECKING:
     from habeas.http.transport import Transport
     from habeas.testing.sandbox import SandboxApp
 
-__all__ = ["PROJECT", "hookimpl", "hookspec"]
+__all__ = [
+    "PROJECT",
+    "authenticator",
+    "check",
+    "create_canary",
+    "describe",
+    "erase",
+    "export",
+    "hookimpl",
+    "hookspec",
+    "inventory",
+    "read_consent",
+    "rectify",
+    "sandbox",
+    "update_consent",
+]
 
 PROJECT = "habeas"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -24,6 +24,7 @@ __all__ = [
     "has_bill_to",
     "is_default",
     "is_enrolled",
+    "is_refusal",
     "new_token",
     "parse_page",
     "part_of",
@@ -106,6 +107,11 @@ def is_default(document: Json) -> bool:
 def is_enrolled(identifier: Json) -> bool:
     """Whether an instrument identifier has a network token."""
     return isinstance(identifier, dict) and "tokenizedCard" in identifier
+
+
+def is_refusal(document: Json) -> bool:
+    """``{"errors": [{"type", "message"}]}``: every 4xx and 5xx of the vendor's own."""
+    return isinstance(document, dict) and isinstance(document.get("errors"), list)
 
 
 def part_of(document: Json, name: str) -> dict[str, Json]:

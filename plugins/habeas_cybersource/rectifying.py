@@ -48,7 +48,7 @@ _STILL_OTHER = "the vendor said that the record was corrected, and still shows a
 _QUICKER = "somebody else changed the record at the same moment, twice"
 _LATE = "the record came while the others were corrected"
 _AGAIN = "run `habeas resume`"
-_MAY_PASS = (401, 403, 412, 424, 429)
+_FOR_GOOD = (400, 404, 409, 410)
 _WAITS = NotSent("not corrected yet: other records, which are recognised by this one, could not be", advice=_AGAIN)
 
 
@@ -177,7 +177,7 @@ def _some_may_pass(
 
 def _may_pass(problem: VendorError | None) -> bool:
     """False for what the vendor will refuse each time: nothing is gained by waiting for it."""
-    return not isinstance(problem, Rejected) or problem.status >= 500 or problem.status in _MAY_PASS
+    return not isinstance(problem, Rejected) or problem.status not in _FOR_GOOD
 
 
 def _amend(connection: Connection, customer: str, saved: Saved, corrections: Sequence[Correction], own: Known) -> None:

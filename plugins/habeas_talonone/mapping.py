@@ -24,6 +24,7 @@ __all__ = [
     "has_progress",
     "has_type",
     "holding",
+    "is_refusal",
     "items",
     "more",
     "points_name",
@@ -207,6 +208,11 @@ def card_names(document: Json, integration_id: str) -> bool:
 def points_name(document: Json, integration_id: str) -> bool:
     """Whether a page of a card's points has an entry that names this person as its earner."""
     return any(entry.get("customerProfileID") == integration_id for entry in items(document, "data"))
+
+
+def is_refusal(document: Json) -> bool:
+    """Whether this is Talon.One's error document, ``{"message", "errors", "StatusCode"}``; each may be left out."""
+    return isinstance(document, dict) and not {"message", "errors", "StatusCode"}.isdisjoint(document)
 
 
 def more(document: Json) -> bool:

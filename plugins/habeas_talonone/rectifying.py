@@ -86,7 +86,7 @@ def _plan(
     name = attribute_names(connection.settings).get(correction.field)
     if name is None:
         return [Finding(correction.index, PROFILE, Result.UNSUPPORTED, evidence, NOT_MAPPED)], []
-    having = {one: held.attributes[name] for one, held in known.items() if name in held.attributes}
+    having = {one: held.attributes[name] for one, held in known.items() if held.attributes.get(name, "") != ""}
     if not having:
         return [Finding(correction.index, PROFILE, Result.ABSENT, evidence, NOT_HELD)], []
     findings = [

@@ -42,27 +42,39 @@ def _load() -> None:
 
 
 class _Points:
-    """Counts points, in memory shared with the parent, and dies at one of them."""
+    """Counts points, and dies at one of them.
+
+    A kill leaves behind what is on disk and at the vendors. Two points between which neither has changed are one and
+    the same, whatever was read between them: only the first of them counts.
+    """
 
     def __init__(self, kill_at: int, pipe: int) -> None:
         self._passed = 0
+        self._changed = True
         self._kill_at, self._pipe = kill_at, pipe
         self._lock = threading.Lock()
 
     def here(self) -> None:
         with self._lock:
+            if not self._changed:
+                return
+            self._changed = False
             self._passed += 1
             os.write(self._pipe, b".")
             if self._passed == self._kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(
-        self, function: Callable[..., Any], *, after: Callable[..., bool] = lambda *_: True
+        self, function: Callable[..., Any], *, changes: Callable[..., bool] = lambda *_: True
     ) -> Callable[..., Any]:
+        """A point before the call, and one after it where it has changed something."""
+
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             self.here()
             result = function(*args, **kwargs)
-            if after(*args):
+            if changes(*args):
+                with self._lock:
+                    self._changed = True
                 self.here()
             return result
 
@@ -70,8 +82,7 @@ class _Points:
 
 
 def _arm(points: _Points) -> None:
-    """Points: around every commit of the ledger, every vault and key write, before every HTTP call, after each that
-    changes something (after a read there is nothing new to lose before the next point)."""
+    """Points: around every commit of the ledger, every vault and key write, every HTTP call."""
     import requests
 
     from habeas.cases.keys import KeyStore
@@ -82,7 +93,7 @@ def _arm(points: _Points) -> None:
     Vault._write = points.around(Vault._write)  # type: ignore[method-assign]
     KeyStore.new_case_keys = points.around(KeyStore.new_case_keys)  # type: ignore[method-assign]
     requests.Session.send = points.around(  # type: ignore[method-assign]
-        requests.Session.send, after=lambda _, prepared: prepared.method != "GET"
+        requests.Session.send, changes=lambda _, prepared: prepared.method != "GET"
     )
 
 

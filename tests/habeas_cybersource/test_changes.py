@@ -435,32 +435,22 @@ def test_a_customer_that_goes_meanwhile_is_absent(world: World) -> None:
 
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
-TROUBLE: tuple[tuple[FaultKind, Reply, int], ...] = (
-    ("status", Reply(500), 1),
-    ("status", Reply(429, headers={"Retry-After": "1"}), 1),
-    ("status", Reply(429), -1),
-    ("status", Reply(403), 1),
-    ("status", Reply(424), 1),
-    ("reset_before", Reply(0), 1),
-    ("reset_before", Reply(0), -1),
-    ("reset_after", Reply(0), 1),
-    ("hang_after", Reply(0), 1),
-    ("replace", Reply(503), -1),
-    ("replace", Reply(200, body=b"\xff not json"), 1),
-)
 FEW = {Field.EMAIL: RIGHT[Field.EMAIL], Field.CITY: RIGHT[Field.CITY]}
 
 
-@pytest.mark.parametrize(("kind", "reply", "times"), TROUBLE)
+@pytest.mark.parametrize(
+    ("kind", "reply"), [("status", Reply(424)), ("hang_after", Reply(0)), ("reset_after", Reply(0))]
+)
 def test_trouble_at_any_correction_is_told_truthfully_and_mended_by_the_next_run(
-    world: World, kind: FaultKind, reply: Reply, times: int
+    world: World, kind: FaultKind, reply: Reply
 ) -> None:
+    """What the conformance kit (test_kit.py) does not try: this vendor's own status, and silence on a real wire."""
     expected = world.rectify(ADA, FEW)
     limits: dict[str, Any] = {"timeout_seconds": 0.2} if kind.startswith("hang") else {"attempts": 2}
     for skip in range(3):
         world.reset()
         others = world.others(ADA)
-        world.server.fail(Fault(kind, method="PATCH", skip=skip, times=times, reply=reply))
+        world.server.fail(Fault(kind, method="PATCH", skip=skip, reply=reply))
         effects = world.rectify(ADA, FEW, **limits)
         world.check_true(ADA, FEW, effects)
         assert all(e.result.final or e.reason for e in effects)
@@ -500,17 +490,12 @@ def test_a_correction_whose_answer_never_came_is_unknown_where_nothing_can_be_re
     }
 
 
-class Killed(BaseException):
-    """The process is gone: nothing catches this."""
-
-
 class DeadlyJournal(MemoryJournal):
-    """Ends the process at the ``after``-th line that is written."""
+    """Ends the run at the ``after``-th line that is written."""
 
-    def __init__(self, after: int, how: type[BaseException]) -> None:
+    def __init__(self, after: int) -> None:
         super().__init__()
         self._left = after
-        self._how = how
 
     def intent(self, request: Request, host: str) -> int:
         self._count()
@@ -523,21 +508,18 @@ class DeadlyJournal(MemoryJournal):
     def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise self._how("the end")
+            raise RunEnded("the end")
 
 
-@pytest.mark.parametrize(("how", "person", "changes"), [(Killed, TWO_CARDS, 5), (RunEnded, ADA, 3)])
-def test_a_run_that_ends_at_any_journal_line_is_finished_by_the_next(
-    world: World, how: type[BaseException], person: Person, changes: int
-) -> None:
-    expected = world.rectify(person, FEW)
+def test_a_run_that_ends_at_any_journal_line_is_finished_by_the_next(world: World) -> None:
+    expected = world.rectify(TWO_CARDS, FEW)
     lines = len(world.journal.written)
-    assert lines == 2 * changes
+    assert lines == 2 * 5
     for line in range(lines):
         world.reset()
-        world.journal = DeadlyJournal(line, how)
-        with pytest.raises(how):
-            world.rectify(person, FEW)
+        world.journal = DeadlyJournal(line)
+        with pytest.raises(RunEnded):
+            world.rectify(TWO_CARDS, FEW)
         world.journal = MemoryJournal()
-        assert world.rectify(person, FEW, resumed=True) == expected
-        world.check_true(person, FEW, expected)
+        assert world.rectify(TWO_CARDS, FEW, resumed=True) == expected
+        world.check_true(TWO_CARDS, FEW, expected)

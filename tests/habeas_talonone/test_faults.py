@@ -1,7 +1,7 @@
-"""Whatever goes wrong at whichever call of an erasure: nothing untrue is said, and a second pass finishes it.
+"""What goes wrong during an erasure in this vendor's own ways: nothing untrue is said, and a second pass finishes it.
 
-Each test counts the calls of an undisturbed erasure, then spoils one after the other, each time on a fresh account.
-What the second pass says is what the undisturbed erasure said.
+What goes wrong at any vendor's call, the conformance kit tries (test_kit.py); here are 409 and 204, silence on a real
+wire, faults that last, and how often a change is sent. What the second pass says is what the undisturbed erasure said.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from habeas.errors import RunEnded
 from habeas.http.transport import Request
 from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import seeded_people
-from habeas.testing.sandbox import Fault, Reply, SandboxServer
+from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_talonone.sandbox import TalonOneSandbox
 
 PEOPLE = seeded_people(4, ["talonone"])
@@ -49,6 +49,11 @@ class Scene:
     def erase(self, *, resumed: bool = False, journal: MemoryJournal | None = None, **limits: Any) -> Said:
         connection = connect(plugin, self.server, journal=journal or MemoryJournal(), **limits)
         return plugin.erase(connection, Erasure(SUBJECT, self.items, resumed=resumed))
+
+    def places(self) -> list[int]:
+        """The calls just made, by number: the first and the last one of each operation."""
+        names = [f"{call.method} {call.path}" for call in self.server.calls]
+        return sorted({names.index(name) for name in names} | {len(names) - 1 - names[::-1].index(n) for n in names})
 
     def neighbours(self) -> list[Mapping[str, int]]:
         return [self.app.held(person) for person in PEOPLE[1:]]
@@ -85,21 +90,19 @@ def scene(server: SandboxServer) -> Scene:
 
 FAULTS = {
     "500 without acting": Fault("status", reply=Reply(500, json={"message": "x"})),
-    "429": Fault("status", reply=Reply(429, json={"message": "slow"}, headers={"Retry-After": "2"})),
     "409": Fault("status", reply=Reply(409, json={"message": "busy"})),
-    "401": Fault("status", reply=Reply(401, json={"message": "no"})),
     "dropped before": Fault("reset_before"),
     "dropped after": Fault("reset_after"),
     "204 without acting": Fault("lie"),
-    "acts, then garbage": Fault("replace", reply=Reply(200, body=b"{garbage")),
-    "acts, then 502": Fault("replace", reply=Reply(502, body=b"bad gateway")),
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_one_fault_at_any_call_ends_in_the_truth_and_a_second_pass_finishes(scene: Scene, name: str) -> None:
-    clean, calls = scene.undisturbed()
-    for n in range(calls):
+@pytest.mark.parametrize("name", ["409", "204 without acting"])
+def test_one_fault_at_any_operation_ends_in_the_truth_and_a_second_pass_finishes(scene: Scene, name: str) -> None:
+    clean, _ = scene.undisturbed()
+    places = scene.places()
+    assert len(places) >= 12
+    for n in places:
         scene.fresh()
         scene.server.fail(dataclasses.replace(FAULTS[name], skip=n))
         said = scene.erase()
@@ -114,25 +117,14 @@ def test_one_fault_at_any_call_ends_in_the_truth_and_a_second_pass_finishes(scen
 
 
 @pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-def test_silence_at_any_changing_call_ends_in_the_truth(scene: Scene, kind: str) -> None:
-    clean, _ = scene.undisturbed()
-    for n, method in enumerate(call.method for call in tuple(scene.server.calls)):
-        if method == "GET":
-            continue
-        scene.fresh()
-        fault = Fault("hang_before" if kind == "hang_before" else "hang_after", skip=n)
-        scene.server.fail(fault)
-        said = scene.erase(timeout_seconds=0.15)
-        scene.check(said)
-        assert said == clean
-
-
-def test_silence_at_a_read_is_asked_again(scene: Scene) -> None:
+def test_silence_on_the_wire_ends_in_the_truth(scene: Scene, kind: FaultKind) -> None:
     clean, calls = scene.undisturbed()
-    for n in (0, calls // 2):
+    methods = [call.method for call in scene.server.calls]
+    for n in (0, calls // 2, methods.index("POST"), methods.index("DELETE")):
         scene.fresh()
-        scene.server.fail(Fault("hang_before", method="GET", skip=min(n, 8)))
-        assert scene.erase(timeout_seconds=0.15) == clean
+        scene.server.fail(Fault(kind, skip=n))
+        assert scene.erase(timeout_seconds=0.3) == clean
+        assert scene.app.held(FIRST) == {}
 
 
 @pytest.mark.parametrize("name", ["500 without acting", "204 without acting", "dropped before", "dropped after"])
@@ -201,12 +193,11 @@ class Interrupted(MemoryJournal):
             raise RunEnded("interrupted")
 
 
-@pytest.mark.parametrize("after_erase", ["gone", "shell"])
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
-def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(
-    scene: Scene, after_erase: str, after: bool
+def test_an_erasure_that_leaves_a_shell_ends_as_undisturbed_wherever_it_was_interrupted(
+    scene: Scene, after: bool
 ) -> None:
-    scene.after_erase = after_erase
+    scene.after_erase = "shell"
     clean, _ = scene.undisturbed()
     changes = len(scene.server.changing_calls())
     assert changes == 5
@@ -222,13 +213,3 @@ def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(
         assert scene.app.held(FIRST) == {}
         assert scene.neighbours() == scene.others
         assert len(scene.server.changing_calls()) - before == changes - n + (0 if after else 1)
-
-
-def test_an_interruption_during_the_last_readings_changes_nothing(scene: Scene) -> None:
-    clean, calls = scene.undisturbed()
-    for n in range(calls - 6, calls):
-        scene.fresh()
-        scene.server.fail(Fault("reset_before", skip=n, times=-1))
-        scene.check(scene.erase())
-        scene.server.faults.clear()
-        assert scene.erase(resumed=True) == clean

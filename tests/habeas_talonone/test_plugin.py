@@ -98,13 +98,6 @@ def of(found: Inventory, outcomes: Iterable[Outcome], kind: str) -> Outcome:
 # -- inventory ---------------------------------------------------------------------------------------------------------
 
 
-def test_everything_the_vendor_holds_is_found_for_everybody(shop: Shop) -> None:
-    hidden = {"session", "event", "friend"}
-    for person in PEOPLE:
-        held = {kind: n for kind, n in shop.app.held(person).items() if kind not in hidden}
-        assert counted(shop.inventory(person)) == held
-
-
 def test_a_stranger_is_absent_and_nothing_is_created_by_asking(shop: Shop) -> None:
     found = shop.inventory(PEOPLE[6])
     assert (found.records, found.gaps) == ((), ())

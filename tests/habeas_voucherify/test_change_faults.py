@@ -175,20 +175,23 @@ FAULTS = {
     "dropped after": Fault("reset_after"),
     "answered, not done": Fault("lie", reply=Reply(200, {"object": "customer"})),
 }
+OWN = ("409", "423", "dropped after", "answered, not done")
+"""What the conformance kit (test_kit.py) does not try with consents and corrections, or not on a wire."""
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_one_fault_at_any_change_ends_in_the_truth_and_a_second_pass_mends_it(server: SandboxServer, hook: str) -> None:
     scene = Scene(server, hook)
     paths = [call.path for call in server.changing_calls()]
-    for fault in FAULTS.values():
+    for name in FAULTS if hook == "create_canary" else OWN:
+        fault = FAULTS[name]
         for path in paths:
             scene.fresh()
             method = "POST" if hook == "create_canary" else "PUT"
             scene.check_disturbed(dataclasses.replace(fault, method=method, path=f"{path}$"))
 
 
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("hook", ["update_consent", "create_canary"])
 def test_silence_after_any_change_ends_in_the_truth(server: SandboxServer, hook: str) -> None:
     scene = Scene(server, hook)
     for path in [call.path for call in server.changing_calls()]:

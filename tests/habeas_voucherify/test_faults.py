@@ -1,7 +1,7 @@
-"""Whatever goes wrong at whichever call of an erasure: nothing untrue is said, and a second pass finishes it.
+"""What goes wrong during an erasure in this vendor's own ways: nothing untrue is said, and a second pass finishes it.
 
-Each test counts the calls of an undisturbed erasure, then spoils one after the other, each time on a fresh project.
-What the second pass says is what the undisturbed erasure said.
+What goes wrong at any vendor's call, the conformance kit tries (test_kit.py); here are lies in this vendor's words,
+silence on a real wire, and how often a change is sent. What the second pass says is what the undisturbed erasure said.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from habeas.errors import RunEnded
 from habeas.http.transport import Request
 from habeas.testing.connect import MemoryJournal, connect
 from habeas.testing.people import seeded_people
-from habeas.testing.sandbox import Fault, Reply, SandboxServer
+from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_voucherify.sandbox import VoucherifySandbox
 
 _SEEDED = seeded_people(2, ["voucherify"])
@@ -101,26 +101,21 @@ def scene(server: SandboxServer) -> Scene:
     return Scene(server)
 
 
-FAULTS = {
-    "503 without acting": Fault("status"),
-    "429": Fault("status", reply=Reply(429, {"code": 429, "message": "slow"}, headers={"Retry-After": "2"})),
-    "403": Fault("status", reply=Reply(403, {"code": 403, "message": "no"})),
-    "dropped before": Fault("reset_before"),
-    "dropped after": Fault("reset_after"),
+NO = Reply(403, {"code": 403, "message": "no"})
+LIES = {
     "404 without acting": Fault("lie", reply=NOT_FOUND),
     "done without acting": Fault("lie", reply=Reply(200, DELETION)),
-    "acts, then garbage": Fault("replace", reply=Reply(200, body=b"{garbage")),
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_one_fault_at_any_operation_ends_in_the_truth_and_a_second_pass_finishes(scene: Scene, name: str) -> None:
+@pytest.mark.parametrize("name", LIES)
+def test_one_lie_at_any_operation_ends_in_the_truth_and_a_second_pass_finishes(scene: Scene, name: str) -> None:
     clean = scene.undisturbed()
     places = scene.places()
     assert len(places) >= 14
     for n in places:
         scene.fresh()
-        scene.server.fail(dataclasses.replace(FAULTS[name], skip=n))
+        scene.server.fail(dataclasses.replace(LIES[name], skip=n))
         said = scene.erase()
         scene.check(said)
         if not all(outcome.result.final for outcome in said):
@@ -131,16 +126,15 @@ def test_one_fault_at_any_operation_ends_in_the_truth_and_a_second_pass_finishes
             assert scene.app.held(FIRST) == {}
 
 
-@pytest.mark.parametrize("kind", ["hang_before", "hang_after"])
-def test_silence_at_any_changing_call_and_at_a_read_ends_in_the_truth(scene: Scene, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["hang_before", "hang_after", "reset_before", "reset_after"])
+def test_silence_on_the_wire_ends_in_the_truth(scene: Scene, kind: FaultKind) -> None:
     clean = scene.undisturbed()
     methods = [call.method for call in scene.server.calls]
-    for n in (0, *(n for n, method in enumerate(methods) if method != "GET"), len(methods) - 1):
+    for n in (0, methods.index("POST")):
         scene.fresh()
-        scene.server.fail(Fault("hang_before" if kind == "hang_before" else "hang_after", skip=n))
-        said = scene.erase(timeout_seconds=0.15)
-        scene.check(said)
-        assert said == clean
+        scene.server.fail(Fault(kind, skip=n))
+        assert scene.erase(timeout_seconds=0.3) == clean
+        assert scene.app.held(FIRST) == {}
 
 
 def test_a_permanent_deletion_that_only_says_done_has_failed(scene: Scene) -> None:
@@ -225,7 +219,7 @@ def test_a_deletion_that_is_never_answered_is_done_where_the_reads_show_it(scene
 
 def test_after_refused_credentials_nothing_more_is_asked(scene: Scene) -> None:
     scene.fresh()
-    scene.server.fail(dataclasses.replace(FAULTS["403"], method="DELETE", times=-1))
+    scene.server.fail(Fault("status", method="DELETE", times=-1, reply=NO))
     said = scene.erase()
     scene.check(said)
     assert {outcome.result for outcome in said} == {Result.FAILED}
@@ -271,13 +265,3 @@ def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(scene: 
         before = len(scene.server.changing_calls())
         scene.check_a_second_pass(clean)
         assert len(scene.server.changing_calls()) - before == changes - n + (0 if after else 1)
-
-
-def test_an_interruption_during_the_last_reads_changes_nothing(scene: Scene) -> None:
-    clean = scene.undisturbed()
-    calls = len(scene.server.calls)
-    for n in range(calls - 5, calls):
-        scene.fresh()
-        scene.server.fail(Fault("reset_before", skip=n, times=-1))
-        scene.check(scene.erase())
-        scene.check_a_second_pass(clean)

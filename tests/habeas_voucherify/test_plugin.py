@@ -115,11 +115,6 @@ def all_erased(found: Inventory, outcomes: Iterable[Outcome]) -> bool:
 # -- inventory ---------------------------------------------------------------------------------------------------------
 
 
-def test_everything_the_vendor_holds_is_found_for_everybody(shop: Shop) -> None:
-    for person in (*PEOPLE[:8], *PEOPLE[14::7], BUSY):
-        assert counted(shop.inventory(person)) == shop.app.held(person)
-
-
 def test_a_stranger_is_absent_and_nothing_is_created_by_asking(shop: Shop) -> None:
     found = shop.inventory(STRANGER)
     assert (found.records, found.gaps) == ((), ())

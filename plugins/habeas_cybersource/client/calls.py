@@ -40,6 +40,9 @@ def read(
     )
     if answer.status == _PROFILE_UNKNOWN:
         raise _profile_unknown(answer.evidence)
+    # A web page with status 404, from a wrong base_url, says nothing about a token.
+    if answer.status in GONE and answer.body and not mapping.is_refusal(answer.json()):
+        raise BadAnswer(f"{answer.evidence}: this is not the vendor's own answer", advice="check base_url")
     return answer
 
 

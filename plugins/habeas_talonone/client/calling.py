@@ -55,7 +55,7 @@ def get(api: Api, template: str, ids: dict[str, str], query: Sequence[tuple[str,
 
 def own_answer(answer: Answer) -> Answer:
     """The answer, unless it refuses and is not Talon.One's. Raises :class:`~habeas.BadAnswer`."""
-    if answer.status >= 400 and not isinstance(answer.json(), dict):
+    if answer.status >= 400 and not mapping.is_refusal(answer.json()):
         raise BadAnswer(f"{answer.evidence}: this is not Talon.One's own answer", advice="check base_url")
     return answer
 

@@ -93,9 +93,12 @@ def test_the_package_is_private_whatever_the_umask(shop: Shop, tmp_path: Path) -
     assert f"Package: {tmp_path / 'shown.zip'}" in shown.stdout.splitlines()
 
 
-def test_a_relative_target_is_below_the_working_folder(shop: Shop, tmp_path: Path) -> None:
+def test_a_relative_target_is_below_the_working_folder(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also for `resume`, which may run elsewhere: what is kept is absolute."""
-    ran = shop.process("access", "customer_id=C-100000", "-o", "here.zip", "--json", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    ran = shop.run("access", "customer_id=C-100000", "-o", "here.zip", "--json")
     assert ran.json["package"] == str(tmp_path / "here.zip")
     assert (tmp_path / "here.zip").exists()
 

@@ -367,7 +367,7 @@ def test_doctor_checks_each_part_and_each_connection(shop: Shop) -> None:
     assert shop.world.changing_calls() == changes
 
 
-# -- sandbox and demo, as processes -----------------------------------------------------------------------------------
+# -- the sandbox, as a process ----------------------------------------------------------------------------------------
 
 
 def _ready(child: Any) -> dict[str, Any]:
@@ -418,22 +418,6 @@ def test_sandbox_serves_until_interrupted_and_its_setup_works(
         stdout, stderr = child.communicate(timeout=30)
     assert (child.returncode, stdout) == (0, "")
     assert stderr == "Serving on 127.0.0.1; Ctrl-C ends it.\n"
-
-
-def test_the_demo_tells_a_story_that_holds(program: Callable[..., Ran], tmp_path: Path) -> None:
-    """Every claim of it, as JSON; into a new folder only."""
-    place = tmp_path / "demo"
-    ran = program("demo", "--people", "20", "--in", str(place), "--json")
-    check_shape(ran.json, {"ok": bool, "folder": str, "steps": list})
-    failed = [c["what"] for step in ran.json["steps"] for c in step["checks"] if not c["ok"]]
-    assert (ran.code, ran.json["ok"], failed) == (0, True, [])
-    assert ran.json["folder"] == str(place)
-    for step in ran.json["steps"]:
-        check_shape(step, {"title": str, "command": str, "checks": list})
-        assert step["checks"]
-    again = program("demo", "--in", str(place))
-    assert again.code == 2
-    assert "is not empty" in again.error
 
 
 def test_nothing_is_left_in_the_temporary_folder(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

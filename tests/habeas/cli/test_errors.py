@@ -380,13 +380,18 @@ def test_a_secret_that_others_can_read_is_refused(own_shop: Shop) -> None:
     assert secret.read_text() not in ran.error
 
 
-def test_home_and_configuration_come_from_the_environment(shop: Shop, program: Callable[..., Ran]) -> None:
+def test_home_and_configuration_come_from_the_environment(
+    shop: Shop, bare: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`HABEAS_HOME` and `HABEAS_CONFIG`; without the second, the home's own file, and before it the folder's."""
-    environment = {"HABEAS_HOME": str(shop.home.path), "HABEAS_CONFIG": str(shop.config)}
-    assert program("case", "list", "--json", environment=environment).json["cases"] is not None
-    here = program("case", "list", environment={"HABEAS_HOME": str(shop.home.path)}, cwd=shop.folder)
-    assert here.code == 0
-    ran = program("case", "list", environment={"HABEAS_HOME": str(shop.home.path)}, cwd=shop.home.packages)
+    monkeypatch.setenv("HABEAS_HOME", str(shop.home.path))
+    with monkeypatch.context() as patch:
+        patch.setenv("HABEAS_CONFIG", str(shop.config))
+        assert bare("case", "list", "--json").json["cases"] is not None
+    monkeypatch.chdir(shop.folder)
+    assert bare("case", "list").code == 0
+    monkeypatch.chdir(shop.home.packages)
+    ran = bare("case", "list")
     assert ran.code == 2
     assert str(shop.home.config) in ran.error
 

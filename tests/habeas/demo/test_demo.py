@@ -56,6 +56,9 @@ def test_every_step_holds_and_its_files_stay(tmp_path: Path) -> None:
     assert (code, result["ok"], broken(result)) == (0, True, [])
     assert result["folder"] == str(place)
     assert all(step["checks"] and step["command"].startswith("habeas ") for step in result["steps"])
+    assert set(result) == {"ok", "folder", "steps"}
+    assert all(set(step) == {"title", "command", "checks"} and step["title"] for step in result["steps"])
+    assert all(set(check) >= {"what", "ok"} for step in result["steps"] for check in step["checks"])
     used = {step["command"].split()[1] for step in result["steps"]}
     assert used >= {"init", "inventory", "access", "erase", "resume", "audit"}
     assert verify(place / "home" / "audit.db").ok
@@ -72,6 +75,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     code, result = demo("--in", str(tmp_path))
     assert (code, result["error"]["exit_code"]) == (2, 2)
+    assert "is not empty" in result["error"]["message"]
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

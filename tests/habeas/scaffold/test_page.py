@@ -6,14 +6,17 @@ import dataclasses
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import habeas
 from habeas import hookspecs
+from habeas.connection import Connection
 from habeas.http.api import Api
 from habeas.http.transport import Request, Upload
 from habeas.scaffold import write_project
 from habeas.testing.kit import CHECKS
-from habeas.testing.sandbox import SandboxApp
+from habeas.testing.people import Person
+from habeas.testing.sandbox import Call, Fault, FaultKind, Reply, SandboxApp
 
 PAGE = Path(__file__).parents[3].joinpath("docs", "plugins.md").read_text(encoding="utf-8")
 
@@ -31,7 +34,12 @@ def test_every_hook_has_a_heading_with_its_signature() -> None:
 
 def test_every_name_that_an_author_needs_is_on_the_page() -> None:
     """What hooks return and get, what speaks to the vendor, what a sandbox writes, what can be raised."""
-    classes = (habeas.PluginInfo, habeas.RecordKind, habeas.Record, Request, Upload)
+    classes: tuple[type, ...] = (
+        habeas.PluginInfo, habeas.RecordKind, habeas.Record, habeas.Gap, habeas.Inventory, habeas.Document,
+        habeas.Omission, habeas.Export, habeas.Outcome, habeas.Effect, habeas.HeldConsent, habeas.Purpose,
+        habeas.ConsentChange, habeas.Correction, habeas.CanaryPerson, habeas.Canary, habeas.Limits, Connection,
+        Request, Upload, Person, Call, Reply, Fault,
+    )  # fmt: skip
     names = {field.name for one in classes for field in dataclasses.fields(one)}
     names |= {name for name in vars(Api) if not name.startswith("_")}
     names |= {name for name in vars(SandboxApp) if not name.startswith("_")} - {"handle"}
@@ -39,6 +47,7 @@ def test_every_name_that_an_author_needs_is_on_the_page() -> None:
     names |= {error.__name__ for error in (*habeas.VendorError.__subclasses__(), *habeas.Rejected.__subclasses__())}
     names |= {str(result) for result in habeas.Result} - {"exported"}
     names |= {str(state) for state in habeas.HeldState}
+    names |= {str(field) for field in habeas.Field} | set(get_args(FaultKind))
     names -= {"HabeasError"}
     code = " ".join(re.findall(r"`([^`\n]+)`", PAGE))
     assert sorted(name for name in names if not re.search(rf"\b{name}\b", code)) == []
@@ -46,7 +55,8 @@ def test_every_name_that_an_author_needs_is_on_the_page() -> None:
 
 def test_every_check_says_what_to_mend() -> None:
     """A row each, in the kit's order."""
-    rows = re.findall(r"^\| `([\w-]+)` \| \S.+ \|$", PAGE.partition("\n## The checks\n")[2], re.MULTILINE)
+    section = PAGE.partition("\n## The checks\n")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| \S.+ \|$", section, re.MULTILINE)
     assert rows == [check.name for check in CHECKS]
 
 

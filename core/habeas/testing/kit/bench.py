@@ -15,13 +15,12 @@ from habeas import hookspecs
 from habeas.connection import Connection
 from habeas.control import RunControl
 from habeas.errors import ConfigError
-from habeas.http.api import Api
 from habeas.http.transport import Request
 from habeas.models import Action, Export, Identifier, Inventory, PlanItem, PluginInfo, Record, Subject
 from habeas.registry import Registry
 from habeas.testing.clock import SkippingClock
 from habeas.testing.connect import MemoryJournal
-from habeas.testing.kit.line import MOST_CALLS, CountedLimiter, Line, Script, undisturbed
+from habeas.testing.kit.line import MOST_CALLS, AttentiveApi, CountedLimiter, Line, Script, undisturbed
 from habeas.testing.kit.verdict import Broken
 from habeas.testing.kit.words import without, words_about
 from habeas.testing.people import Person, seeded_people
@@ -112,6 +111,8 @@ class Bench:
         self.settings = dict(settings)
         self.limits = dict(limits)
         self.calls = 0
+        self.latest: Scene | None = None
+        """Where a connection was made last."""
         self.known: dict[tuple[str, str], Inventory] = {}
         """Inventories by customer id and by all that is held under it."""
 
@@ -127,6 +128,11 @@ class Bench:
         """Seeded people by number, each as the vendor knows them."""
         everybody = seeded_people(max(numbers) + 1, [self.name])
         return tuple(everybody[n] for n in numbers)
+
+    def awkward(self) -> Person:
+        """An ordinary person, but for a quotation mark and a backslash in the customer id."""
+        (person,) = self.people(7)
+        return dataclasses.replace(person, customer_id=f'{person.customer_id}"\\7')
 
     @contextmanager
     def scene(self, people: Sequence[Person] | None = None, *, served: bool = False) -> Iterator[Scene]:
@@ -186,13 +192,32 @@ class Scene:
         *,
         script: Script = undisturbed,
         most: int = MOST_CALLS,
+        settings: Mapping[str, Any] | None = None,
         **limits: Any,
     ) -> Connection:
-        """A new connection: without a diary it can only read. ``limits`` override the plugin's own."""
+        """A new connection: without a diary it can only read.
+
+        ``settings`` and ``limits`` override the sandbox's and the plugin's own.
+        """
+        (connection,) = self.connections([diary], script=script, most=most, settings=settings, **limits)
+        return connection
+
+    def connections(
+        self,
+        diaries: Sequence[Diary | None],
+        *,
+        script: Script = undisturbed,
+        most: int = MOST_CALLS,
+        settings: Mapping[str, Any] | None = None,
+        **limits: Any,
+    ) -> list[Connection]:
+        """One new connection for each of several cases, as in a run: one line, one limit, one credentials object."""
         bench, clock = self.bench, self.clock
-        merged = {**self.app.settings(), **bench.settings}
+        bench.latest = self
+        merged = {**self.app.settings(), **bench.settings, **(settings or {})}
         limit = dataclasses.replace(bench.info.limits, **{"requests_per_second": 10_000.0, **bench.limits, **limits})
         base_url = self.server.base_url if self.server is not None else _NOWHERE
+        kept = [diary for diary in diaries if diary is not None]
         line = Line(
             self.app,
             base_url,
@@ -201,17 +226,20 @@ class Scene:
             loopback=self.server is not None,
             script=script,
             most=most,
-            changing=diary.changing if diary is not None else lambda: False,
+            changing=lambda: any(diary.changing() for diary in kept),
         )
         self.lines.append(line)
-        if diary is not None:
-            self.diaries.append(diary)
+        self.diaries += kept
         line.opening = True
         auth = bench.registry.authenticator(bench.name, settings=merged, base_url=base_url, transport=line)
         line.opening = False
-        control = RunControl(clock, _SECONDS)
-        api = Api(line, auth, CountedLimiter(limit, clock, line), control, diary, draw=lambda: 0.5)
-        return Connection(bench.name, merged, api, clock)
+        limiter = CountedLimiter(limit, clock, line)
+        # Everybody's waiting moves the one clock: what is short for all together is enough for each.
+        seconds = _SECONDS * len(diaries)
+        return [
+            Connection(bench.name, merged, AttentiveApi(line, auth, limiter, RunControl(clock, seconds), diary), clock)
+            for diary in diaries
+        ]
 
     @property
     def line(self) -> Line:
@@ -252,6 +280,17 @@ class Scene:
     def everything(self) -> list[str]:
         """All that is really held, person by person."""
         return [self.app.held_text(person) for person in self.people]
+
+    def truth(self, *others: Person) -> list[tuple[Mapping[str, int], str, Mapping[str, bool | None]]]:
+        """What is really held, in full and counted, and what was said about each purpose: everybody, and others too."""
+        return [
+            (self.held(person), self.app.held_text(person), self.consents(person)) for person in (*self.people, *others)
+        ]
+
+    def consents(self, person: Person) -> dict[str, bool | None]:
+        """Purpose → what the person has really said about it."""
+        purposes = self.app.purposes() if self.bench.has("update_consent") else {}
+        return {name: self.app.consent(person, name) for name in purposes}
 
     def beside(self, person: Person) -> list[str]:
         """All that is really held about the others."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from habeas.changes import Canary, CanaryPerson
 from habeas.connection import Connection
 from habeas.models import Identifier, Inventory, Result, Subject
@@ -13,7 +15,7 @@ from habeas.testing.kit.verdict import Broken, Check
 from habeas.testing.kit.words import identifiers_in
 from habeas.testing.people import Person
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "CanaryJob"]
 
 _CANARY = CanaryPerson(
     "habeas-canary-kit0001", "habeas-canary-kit0001@canary.invalid", "+4915550001234", "Kanarienvogel", "Gelbfeder"
@@ -40,7 +42,7 @@ def _as_person(name: str) -> Person:
     )
 
 
-class _CanaryJob(Job):
+class CanaryJob(Job):
     """``create_canary``: called again, it adds only what is missing."""
 
     hook = "create_canary"
@@ -83,7 +85,7 @@ class _CanaryJob(Job):
 def _canary(bench: Bench) -> None:
     with bench.scene() as scene:
         others = scene.everything()
-        job = _CanaryJob(scene)
+        job = CanaryJob(scene)
         job.run(scene.connection(Diary()))
         assert job.canary is not None  # noqa: S101 - it has just run
         if not job.canary.created:
@@ -96,12 +98,28 @@ def _canary(bench: Bench) -> None:
         untrue = job.untrue(())
         if untrue:
             raise Broken(f"create_canary: {untrue}.")
+        made = scene.held(job.person)
         _erase(scene, job)
+        _check_counts(job, made)
         if scene.everything() != others:
             raise Broken("create_canary, or erasing what it created, changed what is held about somebody else.")
 
 
-def _erase(scene: Scene, job: _CanaryJob) -> None:
+def _check_counts(job: CanaryJob, made: Mapping[str, int]) -> None:
+    """What a vendor makes of a person by itself (a log, a segment) need not be counted; what we have sent must be."""
+    assert job.canary is not None  # noqa: S101 - it has run
+    created = job.canary.created
+    declared = {kind.name for kind in job.scene.bench.info.kinds}
+    short = sorted(kind for kind in made.keys() & declared if created.get(kind, 0) < made[kind])
+    sent = sum(written.result == "acknowledged" for diary in job.scene.diaries[:1] for written in diary.written)
+    if short and sum(created.values()) < sent:
+        raise Broken(
+            f"create_canary counts {created.get(short[0], 0)} of the kind {short[0]} and has created {made[short[0]]}:"
+            " what is not counted is not missed when an inventory overlooks it."
+        )
+
+
+def _erase(scene: Scene, job: CanaryJob) -> None:
     found = job.find()
     erasure = EraseJob(scene, job.person, found=found, subject=job.subject)
     erasure.run(scene.connection(Diary()))
@@ -117,9 +135,9 @@ def _erase(scene: Scene, job: _CanaryJob) -> None:
 
 
 def _again(bench: Bench) -> None:
-    trials = Trials(bench, _CanaryJob)
+    trials = Trials(bench, CanaryJob)
     with bench.scene() as scene:
-        job = _CanaryJob(scene)
+        job = CanaryJob(scene)
         first = job.run(scene.connection(Diary()))
         if job.run(scene.connection(Diary())) != first:
             raise Broken(

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from habeas.testing.kit import canaries, changing, crowd, describing, erasing, faults, paging, reading, sending
+from habeas.testing.kit import (
+    canaries,
+    changing,
+    crowd,
+    describing,
+    erasing,
+    faults,
+    journalled,
+    paging,
+    reading,
+    sending,
+    standing,
+)
 from habeas.testing.kit.verdict import Check
 
 __all__ = ["CHECKS"]
 
 CHECKS: tuple[Check, ...] = (
     *describing.CHECKS,
+    *standing.CHECKS,
     *reading.CHECKS,
     *paging.CHECKS,
     *sending.CHECKS,
+    *journalled.CHECKS,
     *erasing.CHECKS,
     *changing.CHECKS,
     *canaries.CHECKS,

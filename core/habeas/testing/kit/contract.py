@@ -13,6 +13,7 @@ from habeas.testing.kit.bench import Bench
 from habeas.testing.kit.catalog import CHECKS
 from habeas.testing.kit.line import Runaway
 from habeas.testing.kit.verdict import Broken, Check, Verdict
+from habeas.testing.kit.whence import answered, raised_at
 
 __all__ = ["PluginContract", "check_plugin", "installed_plugin"]
 
@@ -124,14 +125,28 @@ def _verdict(
     try:
         check.run(bench)
     except Broken as broken:
-        problem = str(broken)
+        problem = _explained(str(broken), broken, bench)
     except HabeasError as error:
-        problem = f"{_sentence(error.line())} Nothing was disturbed when this was raised: the plugin must manage it."
+        problem = _explained(
+            f"{_sentence(error.line())} Nothing was disturbed when this was raised: the plugin must manage it.",
+            error,
+            bench,
+        )
     except Runaway:
         problem = "There was no end to the calls though nothing was disturbed: every loop needs one."
     except Exception as error:  # noqa: BLE001 - the sandbox is foreign code too, and its fault must not end the list
         problem = f"The sandbox, or the plugin's description, raised {type(error).__name__}: {_where(error)}."
     return Verdict(check.name, check.title, not problem, problem, bench.calls)
+
+
+def _explained(problem: str, error: Exception, bench: Bench) -> str:
+    """The problem, and where it began."""
+    place, answer = raised_at(error, bench.plugin), answered(bench, problem)
+    return (
+        problem
+        + (f" The plugin raised {place}." if place else "")
+        + (f" The sandbox answered: {answer}" if answer else "")
+    )
 
 
 def _sentence(line: str) -> str:

@@ -13,12 +13,14 @@ from habeas.models import Export, Inventory
 from habeas.testing.kit.bench import Bench, Diary, Scene
 from habeas.testing.kit.jobs import Job, Said, jobs
 from habeas.testing.kit.line import Sent
+from habeas.testing.kit.trials import difference
 from habeas.testing.kit.verdict import Broken, Check
 
 __all__ = ["CHECKS"]
 
 _Done = tuple[Job, Said]
 
+_CONTENTS = "contents"
 _PEOPLE = (0, 1, 2, 4, 14)
 _PATIENCE, _LESS_PATIENCE = 5.0, 0.02
 """Seconds that a thread waits for the others; less once it was in vain, since a plugin may hold them up itself."""
@@ -68,25 +70,30 @@ def _together(bench: Bench) -> None:
 
 def _compare(alone: list[_Done], together: list[_Done]) -> None:
     for (_, said), (job, now) in zip(alone, together, strict=True):
-        if now != said or job.untrue(now):
+        untrue = job.untrue(now) or (_difference(said, now) if now != said else "")
+        if untrue:
             raise Broken(
-                f"{job.hook}, called for {len(alone)} people at once, does not say what it says one by one: a plugin"
-                " keeps no state outside its calls, neither in modules nor in the credentials object."
+                f"{job.hook}, called for {len(alone)} people at once, does not say what it says one by one: {untrue}."
+                " A plugin keeps no state outside its calls, neither in modules nor in the credentials object."
             )
 
 
+def _difference(alone: Said, now: Said) -> str:
+    changed = difference(alone, now)
+    return "it returns the same kinds, and other contents" if changed.startswith(_CONTENTS) else changed
+
+
 def _one_by_one(scene: Scene, job_type: type[Job]) -> list[_Done]:
-    connection = scene.connection(Diary())
     made = [job_type(scene, person) for person in scene.people]
-    return [_done(job, connection) for job in made]
+    return [_done(job, scene.connection(Diary())) for job in made]
 
 
 def _at_once(scene: Scene, job_type: type[Job]) -> list[_Done]:
     made = [job_type(scene, person) for person in scene.people]
     steps = _Steps(len(made))
-    connection = scene.connection(Diary(), script=steps.script, concurrency=len(made))
+    connections = scene.connections([Diary() for _ in made], script=steps.script, concurrency=len(made))
 
-    def run(job: Job) -> _Done:
+    def run(job: Job, connection: Connection) -> _Done:
         try:
             return _done(job, connection)
         finally:
@@ -94,7 +101,7 @@ def _at_once(scene: Scene, job_type: type[Job]) -> list[_Done]:
 
     with ThreadPoolExecutor(len(made)) as pool:
         try:
-            return list(pool.map(run, made))
+            return list(pool.map(run, made, connections))
         except HabeasError as error:
             raise Broken(
                 f"{job_type.hook}, called for {len(made)} people at once, raised: {error.message}. One by one it does"
@@ -105,7 +112,7 @@ def _at_once(scene: Scene, job_type: type[Job]) -> list[_Done]:
 def _done(job: Job, connection: Connection) -> _Done:
     """The job, and what it said; of one that only reads, ids and contents too."""
     said = job.run(connection)
-    return job, said if job.changes else (*said, ("result", _whole(job.result)))
+    return job, said if job.changes else (*said, (f"the {_CONTENTS}", _whole(job.result)))
 
 
 def _whole(result: Inventory | Export) -> str:

@@ -12,6 +12,7 @@ from habeas.testing.people import Person
 __all__ = ["CHECKS"]
 
 _GONE = (Result.ERASED, Result.ABSENT)
+_LEFT = (Result.ACCEPTED, Result.MANUAL, Result.UNSUPPORTED, Result.RETAINED)
 
 
 def _erase(scene: Scene, person: Person, *, keep: tuple[str, ...] = ()) -> EraseJob:
@@ -23,14 +24,14 @@ def _erase(scene: Scene, person: Person, *, keep: tuple[str, ...] = ()) -> Erase
     if untrue:
         raise Broken(f"erase, with nothing disturbed: {untrue}. Say erased only of what a read shows to be gone.")
     if job.unfinished():
-        raise Broken("erase leaves something failed or unknown though nothing was disturbed.")
+        raise Broken(f"erase leaves something {job.left()} though nothing was disturbed.")
     if scene.touched(person, others):
         raise Broken("erase changed what the vendor holds about somebody else.")
     return job
 
 
 def _true(bench: Bench) -> None:
-    with bench.scene(bench.people(*EVERYBODY)) as scene:
+    with bench.scene((*bench.people(*EVERYBODY), bench.awkward())) as scene:
         for person in scene.people:
             job = _erase(scene, person)
             gone = {job.kind(o) for o in job.result if o.result in _GONE}
@@ -40,6 +41,25 @@ def _true(bench: Bench) -> None:
                 raise Broken(f"An inventory after the erasure still finds the kind {min(gone & again)}.")
             if job.items and all(o.result is Result.ABSENT for o in job.result):
                 raise Broken("erase calls everything absent that it has just erased itself: that is 'erased'.")
+            if person is scene.people[0]:
+                _check_work(job)
+
+
+def _check_work(job: EraseJob) -> None:
+    """Of an ordinary person, with nothing in the way: erased, and a reason for all that is not."""
+    main = job.scene.bench.info.main_kind
+    results = {job.kind(outcome): outcome.result for outcome in job.result}
+    if results.get(main) is not Result.ERASED:
+        raise Broken(
+            f"erase calls an ordinary person's {main} '{results.get(main, 'nothing')}' though nothing is in the way:"
+            " erase it, and read it back."
+        )
+    for outcome in job.result:
+        if outcome.result in _LEFT and not outcome.reason.strip():
+            raise Broken(
+                f"erase calls the {job.kind(outcome)} '{outcome.result}' and gives no reason: say who does what, where"
+                " and by when."
+            )
 
 
 def _again(bench: Bench) -> None:

@@ -10,9 +10,9 @@ from habeas.models import Json
 from habeas.testing.kit.bench import Bench, Diary, Killed, Scene
 from habeas.testing.kit.jobs import ConsentJob, EraseJob, ExportJob, InventoryJob, Job, RectifyJob
 from habeas.testing.kit.line import Script, Sent, Trick, undisturbed
-from habeas.testing.kit.trials import Run, Trials, at, named
+from habeas.testing.kit.trials import Trials, at, lies, named
 from habeas.testing.kit.verdict import Broken, Check
-from habeas.testing.sandbox import Reply
+from habeas.testing.sandbox import Call, Reply
 
 __all__ = ["CHECKS"]
 
@@ -76,7 +76,15 @@ _PASSING = (
     Trick("was never answered in time", silence=_LATE),
     Trick("was answered in part", acts=True, silence=_CUT),
 )
+_MEANINGLESS = Trick("was refused with 418, to which no vendor gives a meaning", reply=Reply(418, _MESSAGE))
 _NO_LONGER = Trick("and all after it were answered with 503", reply=Reply(503, _MESSAGE))
+_WEB_404 = Trick(
+    "was answered with a web page and 404",
+    reply=Reply(404, headers={"Content-Type": "text/html"}, body=b"<!doctype html><title>404 Not Found</title>"),
+)
+_JSON_404 = Trick(
+    "was answered with 404 and JSON that is not the vendor's", reply=Reply(404, {"gateway": {"up": True}})
+)
 _FORBIDDEN = Trick("was answered with 403", reply=Reply(403, _MESSAGE))
 _UNAUTHORISED = Trick("and all after it were answered with 401", reply=Reply(401, _MESSAGE))
 
@@ -85,6 +93,7 @@ def _tricks(place: Sent) -> Iterator[Trick]:
     yield from _NOT_DONE
     if place.changes:
         yield from _DONE_UNSEEN
+        yield _MEANINGLESS
     yield from _READ_AMISS
 
 
@@ -116,7 +125,7 @@ def _each_once(trick: Trick) -> Script:
 
 
 _THOROUGHLY = (InventoryJob, ExportJob, EraseJob)
-"""Jobs of which the reads meet every disturbance."""
+"""Jobs of which the reads, from the first change on, meet every disturbance."""
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------
@@ -128,10 +137,12 @@ def _disturbed(make: Make) -> Callable[[Bench], None]:
         total = len(trials.clean.sent)
         for trick in _PASSING:
             trials.disturbed(_each_once(trick), f"each call {trick.title} the first time", attempts=4)
-        whole = [sent for sent in trials.clean.firsts() if sent.changes or make in _THOROUGHLY]
+        began = next((sent.number for sent in trials.clean.sent if sent.changes), 0)
+        whole = [s for s in trials.clean.firsts() if s.changes or (make in _THOROUGHLY and s.number >= began)]
         for place in trials.clean.places():
             for trick in _tricks(place) if place in whole else _one_of_each(place):
                 trials.disturbed(at(place, trick), named(place, trick, total), loosely=trick is _MUDDLED)
+        for place in trials.clean.firsts():
             trials.disturbed(_from(place, _NO_LONGER), named(place, _NO_LONGER, total))
 
     return run
@@ -152,8 +163,37 @@ def _refused(bench: Bench) -> None:
             total = len(trials.clean.sent)
             for place in trials.clean.places() if job.changes else trials.clean.firsts():
                 trials.disturbed(at(place, _FORBIDDEN), named(place, _FORBIDDEN, total))
-            for place in trials.clean.firsts():
+            # One refusal was tried at each call; all from one on, where a key is lost at the start or half-way.
+            for place in (sent for sent in trials.clean.firsts() if sent.changes or sent.number == 0):
                 trials.disturbed(_from(place, _UNAUTHORISED), named(place, _UNAUTHORISED, total))
+
+
+def _foreign_404(bench: Bench) -> None:
+    met: set[str] = set()
+    pages = [_WEB_404, _JSON_404] if _has_a_shape(bench) else [_WEB_404]
+    for job in _ALL.values():
+        if bench.has(job.hook):
+            trials = Trials(bench, job)
+            clean = trials.clean
+            for place in clean.firsts():
+                if not (place.changes or place.signing or (place.name in met and job is ExportJob)):
+                    # Both where an operation is met first, and in turn where a hook that changes uses it too.
+                    for trick in pages if place.name not in met else pages[place.number % len(pages) :][:1]:
+                        trials.disturbed(at(place, trick), named(place, trick, len(clean.sent)))
+                    met.add(place.name)
+            for trick in pages if job.changes else ():
+                what = f"every change was answered as if it had been done, and each call after the first {trick.title}"
+                trials.disturbed(lies(clean.changed(), trick), what)
+
+
+def _has_a_shape(bench: Bench) -> bool:
+    """Whether the vendor's own 404 can be told from other JSON: it is an object, with something in it."""
+    own = bench.sandbox().error(404, "not found", Call("GET", "/", "/", (), {}, b""))
+    try:
+        document = json.loads(own.encoded())
+    except ValueError:
+        return False
+    return isinstance(document, dict) and bool(document)
 
 
 def _lied_to(make: Make) -> Callable[[Bench], None]:
@@ -168,7 +208,7 @@ def _lied_to(make: Make) -> Callable[[Bench], None]:
             for then in (None, *_AFTER_A_LIE):
                 what = "every change was answered as if it had been done"
                 trials.disturbed(
-                    _all_lies(clean, then), f"{what}, and each call after the first {then.title}" if then else what
+                    lies(clean.changed(), then), f"{what}, and each call after the first {then.title}" if then else what
                 )
 
     return run
@@ -176,21 +216,6 @@ def _lied_to(make: Make) -> Callable[[Bench], None]:
 
 _AFTER_A_LIE = (_NOT_DONE[0], _NOT_DONE[2], _FORBIDDEN, *_READ_AMISS)
 """What the read after a lie may meet: none of these is proof of anything."""
-
-
-def _all_lies(clean: Run, then: Trick | None) -> Script:
-    """Each change does nothing and is answered as the same operation was; each read after the first such goes wrong."""
-    replies = {sent.name: clean.replies[sent.number] for sent in clean.sent if sent.changes}
-    lied = False
-
-    def script(sent: Sent) -> Trick | None:
-        nonlocal lied
-        if sent.changes:
-            lied = True
-            return Trick("was answered as if it had been done", reply=replies.get(sent.name, Reply(204)))
-        return then if lied else None
-
-    return script
 
 
 def _killed(make: Make) -> Callable[[Bench], None]:
@@ -237,6 +262,7 @@ def _checks() -> Iterator[Check]:
             needs.get(name, ()),
         )
     yield Check("credentials-refused", "401 and 403 are never taken for absence, at any call", _refused)
+    yield Check("foreign-404", "A 404 that is not the vendor's own is never taken for absence", _foreign_404)
     for name in ("erase", "consent", "rectify"):
         hook = _ALL[name].hook
         yield Check(

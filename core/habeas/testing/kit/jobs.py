@@ -15,7 +15,7 @@ from habeas.changes import ConsentChange, ConsentState, ConsentUpdate, Correctio
 from habeas.connection import Connection
 from habeas.models import Erasure, Export, Field, Inventory, Outcome, PlanItem, Result, Subject
 from habeas.testing.kit.bench import Bench, Scene
-from habeas.testing.kit.words import NEW_VALUES, old_values, shows
+from habeas.testing.kit.words import new_values, old_values, shows
 from habeas.testing.people import Person
 
 __all__ = ["ConsentJob", "EraseJob", "ExportJob", "InventoryJob", "Job", "RectifyJob", "jobs", "purposes_of"]
@@ -55,6 +55,17 @@ class Job(ABC):
     def unfinished(self) -> bool:
         """Whether the last result leaves something for a second pass."""
         return any(not part.result.final for part in self.result)
+
+    def left(self) -> str:
+        """What the last result leaves for a second pass, in the plugin's own words; empty where nothing."""
+        for part in self.result:
+            if not part.result.final:
+                return f"'{part.result}' ({part.reason or 'no reason is given'})"
+        return ""
+
+    def truth(self) -> object:
+        """What the vendor really holds that this job is about."""
+        return self.scene.held(self.person)
 
     def spoken(self) -> str:
         """All text that the last result would put into logs, ledger and reports."""
@@ -197,6 +208,10 @@ class ConsentJob(Job):
                 return "it calls the person absent, and the vendor holds them"
         return ""
 
+    def truth(self) -> object:
+        """What the person has said."""
+        return self.scene.consents(self.person)
+
 
 class RectifyJob(Job):
     """``rectify``: what is called right is right."""
@@ -206,7 +221,9 @@ class RectifyJob(Job):
     def __init__(self, scene: Scene, person: Person | None = None, *, fields: Sequence[Field] | None = None) -> None:
         super().__init__(scene, person)
         wanted = scene.bench.info.rectifies if fields is None else fields
-        self.corrections = tuple(Correction(n, field, NEW_VALUES[field]) for n, field in enumerate(wanted))
+        # An address of their own for each: some vendors let two people have the same, others refuse it.
+        values = new_values(scene.people.index(self.person))
+        self.corrections = tuple(Correction(n, field, values[field]) for n, field in enumerate(wanted))
 
     def run(self, connection: Connection, *, resumed: bool = False) -> Said:
         rectification = Rectification(self.subject, self.corrections, resumed)
@@ -227,6 +244,11 @@ class RectifyJob(Job):
             if results == {Result.ABSENT} and old and shows(text, correction.field, old):
                 return f"it calls the {correction.field} absent, and the vendor holds the old value"
         return ""
+
+    def truth(self) -> object:
+        """Which of the new values are there."""
+        text = self.text()
+        return [shows(text, correction.field, correction.value) for correction in self.corrections]
 
     def text(self) -> str:
         """All that the vendor holds about the person, whatever it is by now."""

@@ -8,7 +8,7 @@ silent connection is tried by habeas's own tests; here it is raised, at the same
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -18,12 +18,13 @@ from requests.auth import AuthBase
 from habeas.clock import Clock
 from habeas.control import RunControl
 from habeas.errors import NoAnswer
+from habeas.http.api import Api, Change, Journal
 from habeas.http.limits import Limiter
 from habeas.http.transport import Answer, Prepared, Request, Transport
 from habeas.models import Limits
 from habeas.testing.sandbox import Call, Reply, SandboxApp
 
-__all__ = ["MOST_CALLS", "CountedLimiter", "Line", "Runaway", "Script", "Sent", "Trick", "undisturbed"]
+__all__ = ["MOST_CALLS", "AttentiveApi", "CountedLimiter", "Line", "Runaway", "Script", "Sent", "Trick", "undisturbed"]
 
 
 MOST_CALLS = 5_000
@@ -52,6 +53,11 @@ class Sent:
     """Whether it was sent without a place from the connection's limiter: not by ``connection.api``."""
     at: float
     """The clock's seconds."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a read by its method already."""
+        return self.name.startswith(("GET ", "HEAD "))
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,10 @@ class Line(Transport):
         self._changing = changing
         self.answers: dict[int, Answer] = {}
         """What was answered, by number; nothing for what was spoiled."""
+        self.acted: set[int] = set()
+        """The numbers of the calls that the vendor got."""
+        self.after: Callable[[Sent], None] = undisturbed
+        """Called when the vendor has got a call."""
         self._own = threading.local()
         self._counting = threading.Lock()
         self.opening = False
@@ -131,9 +141,11 @@ class Line(Transport):
         trick = self._script(sent)
         answer = None
         if trick is None or trick.acts or trick.garble is not None:
+            self.acted.add(sent.number)
             answer = super().deliver(prepared, seconds=seconds) if self._loopback else self._ask(prepared)
+            self.after(sent)
         if trick is None:
-            assert answer is not None  # noqa: S101 - asked two lines above
+            assert answer is not None  # noqa: S101 - asked three lines above
             self.answers[sent.number] = answer
             return answer
         return _spoiled(trick, prepared.request, answer)
@@ -208,6 +220,38 @@ class CountedLimiter(Limiter):
         """As the limiter does."""
         with super().slot(control), self._line.placed():
             yield
+
+
+class AttentiveApi(Api):
+    """An Api that notes which changes were taken for done though the vendor never got them."""
+
+    def __init__(
+        self, line: Line, auth: AuthBase, limiter: Limiter, control: RunControl, journal: Journal | None
+    ) -> None:
+        super().__init__(line, auth, limiter, control, journal, draw=lambda: 0.5)
+        self._line = line
+        self.believed: list[str] = []
+        """Their names."""
+
+    def change(
+        self,
+        request: Request,
+        *,
+        ok: Collection[int] = (200, 201, 204),
+        done: Callable[[], bool],
+        conflicts: Collection[int] = (),
+    ) -> Change:
+        """As the Api does."""
+        began = len(self._line.sent)
+
+        def asked() -> bool:
+            mine = [s.number for s in self._line.sent[began:] if s.changes and s.name == request.name]
+            said = done()
+            if said and self._line.acted.isdisjoint(mine):
+                self.believed.append(request.name)
+            return said
+
+        return super().change(request, ok=ok, done=asked, conflicts=conflicts)
 
 
 def _text(value: object) -> str:

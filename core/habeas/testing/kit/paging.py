@@ -62,7 +62,7 @@ def _shown(bench: Bench, count: int) -> tuple[float, int]:
 
 def _tokens(text: str) -> set[str]:
     """What looks like an id: letters and digits."""
-    return {t for t in re.findall(r"[\w-]{5,}", text) if re.search(r"\d", t) and re.search(r"[^\W\d]", t)}
+    return {t for t in set(re.findall(r"[\w-]{5,}", text)) if re.search(r"\d", t) and re.search(r"[^\W\d]", t)}
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from habeas.errors import PluginFault
-from habeas.models import Document, Export, Inventory
+from habeas.models import Document, Export, Identifier, Inventory, Json, Subject
 from habeas.testing.kit.bench import Bench, Scene
 from habeas.testing.kit.jobs import purposes_of
 from habeas.testing.kit.verdict import Broken, Check
-from habeas.testing.kit.words import identifiers_in, words_about
+from habeas.testing.kit.words import identifiers_in, stands_in, words_about
 from habeas.testing.people import Person
 
 __all__ = ["CHECKS", "EVERYBODY", "NOBODY", "compare", "handed_over"]
@@ -69,9 +70,26 @@ def handed_over(documents: Sequence[Document]) -> str:
 
 
 def _true(bench: Bench) -> None:
-    with bench.scene(bench.people(*EVERYBODY)) as scene:
+    with bench.scene((*bench.people(*EVERYBODY), bench.awkward())) as scene:
         for person in scene.people:
             compare(scene, person, scene.inventory(person))
+
+
+def _by_address(bench: Bench) -> None:
+    with bench.scene() as scene:
+        person = scene.people[0]
+        for kind, value in (("email", person.email), ("phone", person.phone)):
+            subject = Subject((Identifier(kind, value),))
+            found = bench.registry.inventory(bench.name, scene.connection(), subject)
+            main = bench.info.main_kind
+            if any(record.kind == main for record in found.records):
+                continue
+            if not any(gap.kind == main or not gap.standing for gap in found.gaps):
+                raise Broken(
+                    f"inventory, asked about somebody of whom only the {kind} is known, finds nothing and says nothing,"
+                    " and the vendor holds the person. Search by it, or return a gap that says that the vendor cannot"
+                    " be searched by it."
+                )
 
 
 def _absent(bench: Bench) -> None:
@@ -112,9 +130,10 @@ def _export(bench: Bench) -> None:
             _check_documents(exported, words_about(person, found))
             text = handed_over(exported.documents)
             held = scene.app.held_text(person)
+            _check_kinds(scene, person, found, exported)
             for name in ("email", "phone", "first_name", "last_name"):
                 value = getattr(person, name)
-                if identifiers_in(held, [value]) and not identifiers_in(text, [value]):
+                if stands_in(held, value) and not stands_in(text, value):
                     raise Broken(
                         f"export does not hand over the person's {name}, which the vendor holds: everything about the"
                         " person goes into the package (Art. 15), as the vendor gives it."
@@ -137,6 +156,54 @@ def _check_documents(exported: Export, words: Sequence[str]) -> None:
             raise Broken("export puts an identifier into a document's name or source: use a fixed list of names.")
         if not document.source:
             raise Broken("export does not say where a document came from: give source, a method and a path template.")
+
+
+_SHORTEST = 4
+"""Characters of a value by which a row is known again."""
+
+
+def _check_kinds(scene: Scene, person: Person, found: Inventory, exported: Export) -> None:
+    """Each kind that was found is handed over, or is said to be not."""
+    held = scene.app.held_text(person)
+    own = {person.customer_id, person.email, person.phone}
+    for kind in dict.fromkeys(record.kind for record in found.records):
+        documents = [document for document in exported.documents if document.record == kind]
+        told = any(gap.kind == kind for gap in exported.gaps) or any(d.omissions for d in documents)
+        if told:
+            continue
+        ids = {i for record in found.records if record.kind == kind for i in record.ids}
+        if not documents and any(i in handed_over(exported.documents) for i in ids):
+            # One answer of the vendor's may hold several kinds.
+            continue
+        if not documents:
+            raise Broken(
+                f"inventory finds the kind {kind}, and export hands over no document of it and does not say why: add"
+                " the document, or a gap of that kind."
+            )
+        values = {value for document in documents for value in _values(document)}
+        known = values if kind == scene.bench.info.main_kind else values - own
+        if not any(value in ids or value in held for value in known):
+            raise Broken(
+                f"export's documents of the kind {kind} show nothing of what the vendor holds: hand over its answer"
+                " with all rows, not an empty one."
+            )
+
+
+def _values(document: Document) -> Iterator[str]:
+    """The values in a document, without the names of its fields."""
+    text = document.content.decode("utf-8", "replace")
+    try:
+        yield from _leaves(json.loads(text))
+    except ValueError:
+        yield from re.findall(rf"[\w-]{{{_SHORTEST},}}", text)
+
+
+def _leaves(value: Json) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    elif isinstance(value, str) and len(value) >= _SHORTEST:
+        yield value
 
 
 def _reads_only(bench: Bench) -> None:
@@ -169,6 +236,7 @@ def _vouched(scene: Scene) -> str:
 
 CHECKS = (
     Check("inventory-true", "The inventory finds exactly what the vendor holds, for everybody", _true),
+    Check("found-by-address", "Somebody known by e-mail or phone only is found, or a gap says why not", _by_address),
     Check("absent-is-absent", "Of somebody unknown nothing is found, and nothing is created by asking", _absent),
     Check("fields-named", "Each record names the vendor's fields, never their values", _fields),
     Check("export-true", "The export hands over the person's data and nobody else's", _export),

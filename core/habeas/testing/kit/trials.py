@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from habeas.connection import Connection
 from habeas.errors import PluginFault, RunEnded, VendorError
 from habeas.http.transport import Answer
 from habeas.testing.kit.bench import Bench, Diary, Killed, Scene
@@ -14,7 +15,7 @@ from habeas.testing.kit.verdict import Broken
 from habeas.testing.kit.words import identifiers_in, words_about
 from habeas.testing.sandbox import Reply
 
-__all__ = ["Run", "Trials", "at", "named"]
+__all__ = ["Run", "Trials", "at", "difference", "lies", "named"]
 
 _SPARE_CALLS = 200
 """How many more calls than three undisturbed runs a disturbed one may make before it counts as endless."""
@@ -30,11 +31,17 @@ class Run:
     """What the sandbox answered, call by call."""
     changes: int
     """How many changing attempts were made."""
+    truth: object
+    """What the vendor held afterwards."""
 
     @property
     def most(self) -> int:
         """More calls than this are no honest end of a disturbed run."""
         return 3 * len(self.sent) + _SPARE_CALLS
+
+    def changed(self) -> dict[str, Reply]:
+        """What each changing operation was answered with, by its name."""
+        return {sent.name: self.replies[sent.number] for sent in self.sent if sent.changes}
 
     def firsts(self) -> tuple[Sent, ...]:
         """The first call of each operation."""
@@ -72,10 +79,10 @@ class Trials:
             if untrue:
                 raise Broken(f"{job.hook}, with nothing disturbed: {untrue}.")
             if job.unfinished():
-                raise Broken(f"{job.hook} leaves something failed or unknown though nothing was disturbed.")
+                raise Broken(f"{job.hook} leaves something {job.left()} though nothing was disturbed.")
             line = scene.line
             replies = tuple(_reply(line.answers[sent.number]) for sent in line.sent)
-            return Run(said, tuple(line.sent), replies, len(diary.names))
+            return Run(said, tuple(line.sent), replies, len(diary.names), job.truth())
 
     def disturbed(self, script: Script, what: str, *, attempts: int = 1, loosely: bool = False) -> None:
         """One run under a script, and a second one without. ``what`` says what the script does, for the problem.
@@ -96,7 +103,7 @@ class Trials:
             elif job.changes and said != self.clean.said:
                 raise Broken(
                     f"{job.hook} ended otherwise than an undisturbed run when {what}:"
-                    f" {_difference(self.clean.said, said)}. Say failed or unknown where something is left to do, so"
+                    f" {difference(self.clean.said, said)}. Say failed or unknown where something is left to do, so"
                     " that `habeas resume` comes back to it."
                 )
 
@@ -121,6 +128,18 @@ class Trials:
         self, scene: Scene, job: Job, script: Script, diary: Diary | None, what: str, attempts: int
     ) -> Said | None:
         connection = scene.connection(diary, script=script, attempts=attempts, most=self.clean.most)
+        try:
+            return self._told(job, connection, what)
+        finally:
+            believed = getattr(connection.api, "believed", ())
+            if believed and job.truth() != self.clean.truth:
+                raise Broken(
+                    f"{job.hook} took {believed[0]} for done when {what}: its `done` said so, and the vendor never got"
+                    " the call. `done` reads what this change makes true and nothing else could."
+                )
+
+    def _told(self, job: Job, connection: Connection, what: str) -> Said | None:
+        """What the job says; None where it raised as it may."""
         words = words_about(job.person, job.found)
         try:
             said = job.run(connection)
@@ -156,13 +175,27 @@ class Trials:
         if said != self.clean.said:
             raise Broken(
                 f"{job.hook}, called again after {what}, does not end as an undisturbed run does:"
-                f" {_difference(self.clean.said, said)}. What is gone or right by then was done by us."
+                f" {difference(self.clean.said, said)}. What is gone or right by then was done by us."
             )
 
 
 def at(place: Sent, trick: Trick) -> Script:
     """The script in which one call, by number, goes wrong."""
     return lambda sent: trick if sent.number == place.number else None
+
+
+def lies(replies: Mapping[str, Reply], then: Trick | None = None) -> Script:
+    """Each change does nothing and is answered as the same operation was; each read after the first such goes wrong."""
+    lied = False
+
+    def script(sent: Sent) -> Trick | None:
+        nonlocal lied
+        if sent.changes:
+            lied = True
+            return Trick("was answered as if it had been done", reply=replies.get(sent.name, Reply(204)))
+        return then if lied else None
+
+    return script
 
 
 def named(place: Sent, trick: Trick, total: int) -> str:
@@ -174,7 +207,7 @@ def _reply(answer: Answer) -> Reply:
     return Reply(answer.status, headers=answer.headers, body=answer.body)
 
 
-def _difference(clean: Said, said: Said | None) -> str:
+def difference(clean: Said, said: Said | None) -> str:
     other = dict(said or ())
     for what, result in clean:
         if other.get(what) != result:

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Mapping
 from habeas.models import Field, Inventory, Json
 from habeas.testing.people import Person
 
-__all__ = ["NEW_VALUES", "identifiers_in", "old_values", "shows", "without", "words_about"]
+__all__ = [
+    "NEW_VALUES",
+    "identifiers_in",
+    "masked",
+    "new_values",
+    "old_values",
+    "shows",
+    "stands_in",
+    "without",
+    "words_about",
+]
 
 NEW_VALUES: Mapping[Field, str] = {
     Field.EMAIL: "zdenka.corrected@shop-customer.example",
@@ -25,6 +35,15 @@ NEW_VALUES: Mapping[Field, str] = {
     Field.COUNTRY: "IE",
 }
 """What a rectification asks for. The names agree, since one vendor keeps a whole name and another its parts."""
+
+
+def new_values(number: int) -> Mapping[Field, str]:
+    """The same for each of several people, but an e-mail address and a phone number that nobody else has."""
+    return {
+        **NEW_VALUES,
+        Field.EMAIL: NEW_VALUES[Field.EMAIL].replace("@", f".{number}@" if number else "@"),
+        Field.PHONE: NEW_VALUES[Field.PHONE][:-2] + f"{66 + number:02d}",
+    }
 
 
 def old_values(person: Person) -> Mapping[Field, str]:
@@ -44,6 +63,8 @@ def old_values(person: Person) -> Mapping[Field, str]:
 
 _SHORTEST_ID = 5
 """Characters. A shorter id, such as the number of a program, says nothing and stands anywhere by chance."""
+_SHORTEST_PART = 6
+"""Characters. A shorter value can be part of any word: it is looked for as a whole word only."""
 
 
 def words_about(person: Person, inventory: Inventory | None = None) -> tuple[str, ...]:
@@ -63,8 +84,20 @@ def words_about(person: Person, inventory: Inventory | None = None) -> tuple[str
 
 
 def identifiers_in(text: str, words: Iterable[str]) -> bool:
-    """Whether one of the words stands in a text, not as a part of a longer word."""
-    return any(word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)
+    """Whether one of the words is told by a text: a long one also where it is glued to other text."""
+    return any(word in text and (len(word) >= _SHORTEST_PART or stands_in(text, word)) for word in words)
+
+
+def stands_in(text: str, word: str) -> bool:
+    """Whether a word stands in a text, not as a part of a longer word."""
+    return word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+
+
+def masked(text: str, words: Iterable[str]) -> str:
+    """The text with each of the words taken out."""
+    for word in sorted(words, key=len, reverse=True):
+        text = text.replace(word, "…")
+    return text
 
 
 def without(text: str, words: Iterable[str]) -> str:
@@ -95,7 +128,7 @@ def _pruned(value: Json, pattern: re.Pattern[str]) -> Json:
 def shows(text: str, field: Field, value: str) -> bool:
     """Whether a value stands in what a vendor holds; a whole name also in parts, a number also without its ``+``."""
     if field is Field.NAME:
-        return all(identifiers_in(text, [part]) for part in value.split())
+        return all(stands_in(text, part) for part in value.split())
     if field is Field.PHONE:
         return value.lstrip("+") in text
-    return identifiers_in(text, [value])
+    return stands_in(text, value)

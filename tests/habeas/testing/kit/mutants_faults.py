@@ -204,7 +204,7 @@ _ERASING = (
     broken("erase-read-back", "it calls the customer 'erased', and the vendor still holds it", erase=_trusting),
     broken("erase-killed", "does not end as an undisturbed run does", erase=_forgetful),
     broken("erase-killed", "with nothing disturbed: it calls the customer 'erased'", erase=_idle(Result.ERASED)),
-    broken("erase-killed", "failed or unknown though nothing was disturbed", erase=_idle(Result.UNKNOWN)),
+    broken("erase-killed", "leaves something 'unknown'", erase=_idle(Result.UNKNOWN)),
     broken("erase-killed", "changed somebody else's data", erase=_vengeful_when_resumed),
     broken(
         "erase-killed",

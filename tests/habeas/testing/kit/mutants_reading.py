@@ -83,7 +83,6 @@ _DESCRIBING = (
         **INFO.purpose_schema, "required": ["other"],
     })),
     broken("purposes-and-fields", "rectifies and the hook rectify", describe=_info(rectifies=())),
-    broken("purposes-and-fields", "not a habeas.Field", describe=_info(rectifies=("email",))),
     broken("describe-light", "not a module in a file"),
 )  # fmt: skip
 
@@ -119,7 +118,7 @@ def _export_of_nobody(connection: Connection, subject: Subject) -> Export:
 def _creating(connection: Connection, subject: Subject) -> Inventory:
     """Looks somebody up by a call that creates whoever is missing."""
     ids = {"customerId": subject.values("customer_id")[0]}
-    connection.api.read(Request("PATCH", reading.ONE, ids, json={"name": "?"}))
+    connection.api.read(Request("POST", reading.ONE, ids, json={"name": "?"}))
     return Inventory(())
 
 
@@ -166,7 +165,7 @@ _READING = (
         lambda d: replace(d, content=d.content + _OTHER.email.encode())
     )),
     broken("reads-only", "a changing call where only reading is allowed", inventory=_changing),
-    broken("reads-only", "PATCH /customers/{customerId}", inventory=_creating),
+    broken("reads-only", "POST /customers/{customerId}", inventory=_creating),
 )  # fmt: skip
 
 

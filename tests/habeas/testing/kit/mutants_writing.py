@@ -99,7 +99,7 @@ def _erasing_all(connection: Connection, erasure: Erasure) -> Outcomes:
 
 _ERASING = (
     broken("erase-true", "erase, with nothing disturbed: it calls the customer 'erased'", erase=_saying(Result.ERASED)),
-    broken("erase-true", "leaves something failed or unknown", erase=_saying(Result.FAILED)),
+    broken("erase-true", "leaves something 'failed' (no reason is given)", erase=_saying(Result.FAILED)),
     broken("erase-true", "about somebody else", erase=_with_all_others),
     broken("erase-true", "still finds the kind order", inventory=_ghost),
     broken("erase-true", "calls everything absent", erase=_result(lambda *_: Result.ABSENT)),
@@ -159,7 +159,7 @@ def _state(state: HeldState) -> Callable[..., tuple[HeldConsent, ...]]:
 _CONSENTS = (
     broken("consent-true", "for marketing_email 'updated'", update_consent=_unread(Result.UPDATED)),
     broken("consent-true", "accepted, and nothing came of it", update_consent=_unread(Result.ACCEPTED)),
-    broken("consent-true", "leaves something failed or unknown", update_consent=_unread(Result.FAILED)),
+    broken("consent-true", "leaves something 'failed' (no reason is given)", update_consent=_unread(Result.FAILED)),
     broken("consent-true", "it calls the person absent", update_consent=_unread(Result.ABSENT)),
     broken("consent-true", "about somebody else", update_consent=_for_others_too),
     broken("consent-true", "read_consent calls marketing_email 'unset'", read_consent=_state(HeldState.UNSET)),

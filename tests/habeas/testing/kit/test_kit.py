@@ -5,17 +5,27 @@ from __future__ import annotations
 import importlib
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from tests.habeas.testing.kit import habeas_tiny, mutants_faults, mutants_reading, mutants_writing
+from tests.habeas.testing.kit import (
+    habeas_tiny,
+    mutants_faults,
+    mutants_honesty,
+    mutants_reading,
+    mutants_writing,
+)
 from tests.habeas.testing.kit.broken import Mutant, broken
+from tests.habeas.testing.kit.habeas_tiny.kinds import INFO
 
+from habeas import Inventory, Subject
+from habeas.connection import Connection
 from habeas.errors import ConfigError, InputError, PluginFault
 from habeas.testing.kit import CHECKS, PluginContract, check_plugin, installed_plugin
 
-MUTANTS = (*mutants_reading.MUTANTS, *mutants_writing.MUTANTS, *mutants_faults.MUTANTS)
+MUTANTS = (*mutants_reading.MUTANTS, *mutants_writing.MUTANTS, *mutants_faults.MUTANTS, *mutants_honesty.MUTANTS)
 
 
 class TestTiny(PluginContract):
@@ -88,8 +98,31 @@ def test_a_plugin_that_habeas_would_not_load_is_refused_before_anything_is_tried
         check_plugin(_without("sandbox"))
     with pytest.raises(ConfigError, match="has a hook habeas does not know"):
         check_plugin(broken("", "", erasee=lambda: ()).plugin)
+    with pytest.raises(PluginFault, match="describe"):
+        check_plugin(broken("", "", describe=lambda: replace(INFO, rectifies=("email",))).plugin)  # type: ignore[arg-type] # what is wrong
     with pytest.raises(PluginFault, match="describe returned"):
         check_plugin(broken("", "", describe=lambda: SimpleNamespace(name="tiny")).plugin)
+
+
+def test_a_vendor_may_refuse_an_address_that_somebody_else_has() -> None:
+    plugin = broken("", "", sandbox=mutants_honesty.OnlyOnce).plugin
+    verdicts = list(check_plugin(plugin, only=["rectify-true", "many-at-once"]))
+    assert [verdict.problem for verdict in verdicts] == ["", ""]
+
+
+def test_a_problem_names_the_line_that_raised_and_what_the_sandbox_answered() -> None:
+    (mutant,) = (m for m in MUTANTS if m.says == "export raised KeyError")
+    mutant.plugin.__file__ = mutants_reading.__file__
+    (verdict,) = check_plugin(mutant.plugin, only=[mutant.check])
+    assert "The plugin raised KeyError at mutants_reading.py:" in verdict.problem
+
+    def asking(connection: Connection, subject: Subject) -> Inventory:
+        connection.api.get("/customers/{customerId}/cards", ids={"customerId": subject.values("customer_id")[0]})
+        return Inventory(())
+
+    (verdict,) = check_plugin(broken("", "", inventory=asking).plugin, only=["inventory-true"])
+    assert "cards -> 404. Nothing was disturbed" in verdict.problem
+    assert verdict.problem.endswith('The sandbox answered: {"error": "Resource not found"}')
 
 
 def _without(hook: str) -> ModuleType:

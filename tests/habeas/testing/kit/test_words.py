@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 from habeas import Field, Inventory, Record
-from habeas.testing.kit.words import identifiers_in, shows, without, words_about
+from habeas.testing.kit.words import identifiers_in, masked, new_values, shows, stands_in, without, words_about
 from habeas.testing.people import seeded_people
 
 ADA = seeded_people(1, ["tiny"])[0]
@@ -17,6 +17,20 @@ def test_a_word_is_found_as_a_whole_and_not_within_another() -> None:
     assert not identifiers_in("Adaptation of Canada", ["Ada"])
     assert identifiers_in("GET /v1/customers/a+b@shop.example -> 404", ["a+b@shop.example"])
     assert not identifiers_in("anything", [])
+
+
+def test_a_long_word_is_found_where_it_is_glued_to_other_text() -> None:
+    assert identifiers_in("customerC-100000x", ["C-100000"])
+    assert not stands_in("customerC-100000x", "C-100000")
+
+
+def test_words_are_taken_out_of_a_text_the_longest_first() -> None:
+    assert masked("no Ada Lovelace, no Ada", ["Ada", "Ada Lovelace"]) == "no …, no …"
+
+
+def test_nobody_is_given_the_address_or_number_of_another() -> None:
+    values = [new_values(number) for number in range(13)]
+    assert all(len({one[field] for one in values}) == len(values) for field in (Field.EMAIL, Field.PHONE))
 
 
 def test_short_ids_and_empty_parts_of_a_person_are_no_words() -> None:

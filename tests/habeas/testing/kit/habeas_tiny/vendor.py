@@ -22,9 +22,13 @@ class TinySandbox(SandboxApp):
         super().__init__(clock)
         self.customers: dict[str, dict[str, Any]] = {}
         self.orders: dict[str, dict[str, dict[str, Any]]] = {}
+        self.leaving: set[str] = set()
         self.route("GET", "/customers/{customerId}", self.show)
         self.route("PATCH", "/customers/{customerId}", self.write)
         self.route("DELETE", "/customers/{customerId}", self.delete)
+        self.route("POST", "/customers/{customerId}", self.write)
+        self.route("POST", "/customers/{customerId}/deletion", self.delete)
+        self.route("POST", "/customers/{customerId}/later", self.delete_later)
         self.route("GET", "/customers/{customerId}/orders", self.list_orders)
         self.route("PUT", "/customers/{customerId}/orders/{orderId}", self.add_order)
         self.route("DELETE", "/customers/{customerId}/orders/{orderId}", self.delete_order)
@@ -57,7 +61,7 @@ class TinySandbox(SandboxApp):
 
     def held_text(self, person: Person) -> str:
         held = (self.customers.get(person.customer_id), self.orders.get(person.customer_id))
-        return json.dumps([part for part in held if part], ensure_ascii=False)
+        return json.dumps([part for part in held if part], ensure_ascii=False) if any(held) else ""
 
     def purposes(self) -> Mapping[str, Mapping[str, Any]]:
         return {"marketing_email": {"flag": "marketing"}}
@@ -82,6 +86,8 @@ class TinySandbox(SandboxApp):
         return None if call.headers.get("x-api-key") == "tiny-key" else self.error(401, "no such key", call)
 
     def show(self, call: Call) -> Reply:
+        if self.leaving:
+            self.customers.pop(self.leaving.pop(), None)
         row = self.customers.get(call.params["customerId"])
         return self.error(404, "no such customer", call) if row is None else Reply(200, row)
 
@@ -94,6 +100,11 @@ class TinySandbox(SandboxApp):
 
     def delete(self, call: Call) -> Reply:
         return Reply(404 if self.customers.pop(call.params["customerId"], None) is None else 204)
+
+    def delete_later(self, call: Call) -> Reply:
+        """Done when somebody is looked for the next time."""
+        self.leaving.add(call.params["customerId"])
+        return Reply(202)
 
     def list_orders(self, call: Call) -> Reply:
         every = sorted(self.orders.get(call.params["customerId"], {}).items())

@@ -27,6 +27,7 @@ from .kinds import CUSTOMER, ORDER
 from .reading import ONE, ORDERS, customer, orders
 
 STAYS = "The vendor took the call, but still shows the old value: run `habeas resume`."
+EMPTY = "The profile has nothing in this field, and nothing was added."
 STATES = {True: HeldState.GRANTED, False: HeldState.WITHDRAWN, None: HeldState.UNSET}
 
 
@@ -49,7 +50,11 @@ def read_consent(api: Api, subject: Subject, purposes: tuple[Purpose, ...]) -> t
 def rectify(api: Api, rectification: Rectification) -> tuple[Effect, ...]:
     """One effect for each correction, in the profile."""
     wanted = {c.index: {str(c.field): c.value} for c in rectification.corrections}
-    return write(api, rectification.subject, wanted, resumed=rectification.resumed)
+    answer = customer(api, _id(rectification.subject))
+    held = {str(name) for name, value in answer.json().items() if value} if answer.status == 200 else set()
+    filled = {index: body for index, body in wanted.items() if answer.status == 404 or held >= body.keys()}
+    empty = [Effect(i, CUSTOMER, 0, Result.ABSENT, answer.evidence, EMPTY) for i in wanted if i not in filled]
+    return (*empty, *write(api, rectification.subject, filled, resumed=rectification.resumed))
 
 
 def write(api: Api, subject: Subject, wanted: Mapping[int, Mapping[str, Json]], *, resumed: bool) -> tuple[Effect, ...]:
