@@ -33,15 +33,15 @@ from habeas.engine.links import open_links
 from habeas.engine.plan import Notice, Plan
 from habeas.engine.runner import run_cases
 from habeas.engine.schema import FieldMemory
-from habeas.engine.tools import Run, Tools
+from habeas.engine.tools import ConnectionTrouble, Run, Tools, search, side_by_side
 from habeas.errors import InputError, PolicyError, StorageError
 from habeas.home import Home, private_folder
-from habeas.models import CaseStatus, CaseType, Identifier, Json, Subject
+from habeas.models import CaseStatus, CaseType, Identifier, Inventory, Json, Subject
 from habeas.registry import Registry
 from habeas_audit import Draft, Head, Ledger
 from habeas_policies import Policy, PolicyProblem, due, load
 
-__all__ = ["App", "create_home", "ledger_only"]
+__all__ = ["App", "create_home", "head_json", "ledger_only"]
 
 _MAX_CASE_WORKERS = 16
 _MAX_TEXT = 4096
@@ -91,6 +91,11 @@ def ledger_only(home: Home, clock: Clock) -> Iterator[Ledger]:
         ledger.close()
 
 
+def head_json(head: Head) -> Json:
+    """A head of the ledger as every command's JSON shows it."""
+    return {"size": head.size, "root": head.root_text}
+
+
 @dataclass(frozen=True)
 class CaseRecord:
     """A case with what only the vault knows."""
@@ -116,7 +121,7 @@ class CaseRecord:
             "plan_digest": view.plan_digest or None,
             "outcomes": [row.to_json() for row in view.outcomes],
             "notices": [{"connection": n.connection, "text": n.text, "until": n.until or None} for n in self.notices],
-            "ledger": {"size": head.size, "root": head.root_text},
+            "ledger": head_json(head),
         }
         return value | ({"package": self.package} if self.package else {})
 
@@ -290,6 +295,26 @@ class App:
         data = {"subject": pseudonyms, "records": records, "why": why}
         self.tools.ledger.append(Draft("subject.searched", "", run.run_id, "", run.actor, data))
 
+    def look_up(self, run: Run, subject: Subject, why: str) -> dict[str, Inventory | ConnectionTrouble]:
+        """Connection → what it holds about somebody. Reads only; that it was done is written down."""
+        links = list(self.tools.links.values())
+        results = side_by_side(links, lambda link: search(self.tools, run, link, subject), run.control)
+        found = {link.name: result for link, result in zip(links, results, strict=True)}
+        counts = {
+            name: sum(r.count for r in result.records) if isinstance(result, Inventory) else -1
+            for name, result in found.items()
+        }
+        self.note_search(run, subject, counts, why)
+        return found
+
+    def carry_out(self, run: Run, new: NewCase) -> CaseView:
+        """Opens a case that needs no further yes, and passes over it once."""
+        (case_id,) = self.tools.register.open(run.run_id, run.actor, [new])
+        with self.hold(case_id):
+            view = self.work_on(run, case_id)
+        assert view is not None  # noqa: S101 - only an erasure can lack a yes
+        return view
+
     def erasure(self, run: Run, case_id: str) -> ErasurePass:
         """One pass over an erasure case; hold its lock."""
         return ErasurePass(self.tools, run, case_id)
@@ -368,6 +393,10 @@ class App:
     def case_json(self, view: CaseView) -> Json:
         """The contract's JSON of a case, with the ledger's present head."""
         return self.record(view).to_json(self.tools.ledger.head())
+
+    def ledger_json(self) -> Json:
+        """The ledger's present head, as every command's JSON shows it."""
+        return head_json(self.tools.ledger.head())
 
 
 def _is_text(value: str) -> bool:

@@ -22,8 +22,7 @@ from habeas import (
     VendorError,
 )
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_cybersource.sandbox import CyberSourceSandbox
@@ -222,35 +221,13 @@ class Killed(BaseException):
     """The process is gone: nothing catches this."""
 
 
-class DeadlyJournal(MemoryJournal):
-    """Ends the process at the ``after``-th line that is written."""
-
-    def __init__(self, after: int, how: type[BaseException]) -> None:
-        super().__init__()
-        self._left = after
-        self._how = how
-
-    def intent(self, request: Request, host: str) -> int:
-        self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise self._how("the end")
-
-
 @pytest.mark.parametrize("how", [Killed, RunEnded])
 def test_a_creation_that_ends_at_any_journal_line_is_completed_by_the_next(
     world: World, how: type[BaseException]
 ) -> None:
     for line in range(2 * len(CALLS)):
         world.reset()
-        world.journal = DeadlyJournal(line, how)
+        world.journal = InterruptedJournal(line, how)
         with pytest.raises(how):
             world.create()
         world.journal = MemoryJournal()

@@ -27,8 +27,7 @@ from habeas import (
     VendorError,
 )
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import Person, seeded_people
 from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_cybersource.sandbox import CyberSourceSandbox
@@ -490,34 +489,13 @@ def test_a_correction_whose_answer_never_came_is_unknown_where_nothing_can_be_re
     }
 
 
-class DeadlyJournal(MemoryJournal):
-    """Ends the run at the ``after``-th line that is written."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self._left = after
-
-    def intent(self, request: Request, host: str) -> int:
-        self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise RunEnded("the end")
-
-
 def test_a_run_that_ends_at_any_journal_line_is_finished_by_the_next(world: World) -> None:
     expected = world.rectify(TWO_CARDS, FEW)
     lines = len(world.journal.written)
     assert lines == 2 * 5
     for line in range(lines):
         world.reset()
-        world.journal = DeadlyJournal(line)
+        world.journal = InterruptedJournal(line)
         with pytest.raises(RunEnded):
             world.rectify(TWO_CARDS, FEW)
         world.journal = MemoryJournal()

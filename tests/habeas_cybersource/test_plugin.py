@@ -35,8 +35,7 @@ from habeas import (
 from habeas.config.load import schema_problems
 from habeas.connection import Connection
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.kit import check_plugin
 from habeas.testing.people import Person, seeded_people
 from habeas.testing.sandbox import Call, Fault, FaultKind, Reply, SandboxServer
@@ -640,27 +639,6 @@ def test_trouble_at_any_deletion_is_told_truthfully_and_mended(world: World, kin
                 assert world.app.held(person) == held
 
 
-class DeadlyJournal(MemoryJournal):
-    """Ends the run at the ``after``-th line that is written."""
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self._left = after
-
-    def intent(self, request: Request, host: str) -> int:
-        self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise RunEnded("the end")
-
-
 @pytest.mark.parametrize("scenario", [forgetful, one_by_one])
 def test_a_run_that_ends_at_any_journal_line_is_finished_by_the_next(
     world: World, scenario: Callable[[World], Erasure]
@@ -672,7 +650,7 @@ def test_a_run_that_ends_at_any_journal_line_is_finished_by_the_next(
     assert lines >= 4
     for line in range(lines):
         scenario(world)
-        world.journal = DeadlyJournal(line)
+        world.journal = InterruptedJournal(line)
         with pytest.raises(RunEnded):
             world.erase(erasure)
         world.journal = MemoryJournal()

@@ -32,8 +32,7 @@ from habeas import (
 )
 from habeas.connection import Connection
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Call, Fault, Reply, SandboxServer
 from habeas_talonone.sandbox import TalonOneSandbox
@@ -250,36 +249,13 @@ def test_a_reading_that_fails_in_the_end_claims_nothing(job: Job) -> None:
     assert job.run(resumed=True) == clean
 
 
-class Interrupted(MemoryJournal):
-    """Ends the run at the n-th intent, or at the n-th outcome: the call was made, and nobody wrote what came of it."""
-
-    def __init__(self, at: int, after: bool) -> None:
-        super().__init__()
-        self.at, self.after, self.seen = at, after, 0
-
-    def intent(self, request: Request, host: str) -> int:
-        if not self.after:
-            self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        if self.after:
-            self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self.seen += 1
-        if self.seen == self.at:
-            raise RunEnded("interrupted")
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
 def test_an_interruption_at_any_change_ends_as_an_undisturbed_run(job: Job, after: bool) -> None:
     clean = job.undisturbed()
     for n in range(1, job.changes + 1):
         job.fresh()
         with pytest.raises(RunEnded):
-            job.run(journal=Interrupted(n, after))
+            job.run(journal=InterruptedJournal(2 * (n - 1) + after))
         before = len(job.server.changing_calls())
         assert job.run(resumed=True) == clean
         assert job.is_done()

@@ -15,8 +15,7 @@ import pytest
 import habeas_talonone as plugin
 from habeas import Action, Erasure, Identifier, Outcome, PlanItem, Result, Subject
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_talonone.sandbox import TalonOneSandbox
@@ -170,29 +169,6 @@ def test_a_change_that_is_never_answered_nor_readable_is_unknown(scene: Scene) -
     assert scene.erase(resumed=True) == clean
 
 
-class Interrupted(MemoryJournal):
-    """Ends the run at the n-th intent, or at the n-th outcome: the call was made, and nobody wrote what came of it."""
-
-    def __init__(self, at: int, after: bool) -> None:
-        super().__init__()
-        self.at, self.after, self.seen = at, after, 0
-
-    def intent(self, request: Request, host: str) -> int:
-        if not self.after:
-            self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        if self.after:
-            self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self.seen += 1
-        if self.seen == self.at:
-            raise RunEnded("interrupted")
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
 def test_an_erasure_that_leaves_a_shell_ends_as_undisturbed_wherever_it_was_interrupted(
     scene: Scene, after: bool
@@ -204,10 +180,10 @@ def test_an_erasure_that_leaves_a_shell_ends_as_undisturbed_wherever_it_was_inte
     for n in range(1, changes + 1):
         scene.fresh()
         with pytest.raises(RunEnded):
-            scene.erase(journal=Interrupted(n, after))
+            scene.erase(journal=InterruptedJournal(2 * (n - 1) + after))
         if n < changes:
             with pytest.raises(RunEnded):  # and the resumed run too, before its first change
-                scene.erase(resumed=True, journal=Interrupted(1, after=False))
+                scene.erase(resumed=True, journal=InterruptedJournal(0))
         before = len(scene.server.changing_calls())
         assert scene.erase(resumed=True) == clean
         assert scene.app.held(FIRST) == {}

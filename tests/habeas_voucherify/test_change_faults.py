@@ -32,8 +32,7 @@ from habeas import (
 )
 from habeas.connection import Connection
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Fault, Reply, SandboxServer
 from habeas_voucherify.sandbox import CONSENT_ID, VoucherifySandbox
@@ -227,29 +226,6 @@ def test_a_change_that_is_done_and_cannot_be_read_back_is_not_called_so(server: 
         scene.check_a_second_pass()
 
 
-class Interrupted(MemoryJournal):
-    """Ends the run at the n-th intent, or at the n-th outcome: the call was made, and nobody wrote what came of it."""
-
-    def __init__(self, at: int, after: bool) -> None:
-        super().__init__()
-        self.at, self.after, self.seen = at, after, 0
-
-    def intent(self, request: Request, host: str) -> int:
-        if not self.after:
-            self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        if self.after:
-            self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self.seen += 1
-        if self.seen == self.at:
-            raise RunEnded("interrupted")
-
-
 @pytest.mark.parametrize("hook", HOOKS)
 def test_an_interruption_at_any_change_ends_as_if_there_had_been_none(server: SandboxServer, hook: str) -> None:
     scene = Scene(server, hook)
@@ -257,5 +233,5 @@ def test_an_interruption_at_any_change_ends_as_if_there_had_been_none(server: Sa
         for after in (False, True):
             scene.fresh()
             with pytest.raises(RunEnded):
-                scene.run(journal=Interrupted(n, after))
+                scene.run(journal=InterruptedJournal(2 * (n - 1) + after))
             scene.check_a_second_pass()

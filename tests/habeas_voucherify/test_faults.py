@@ -15,8 +15,7 @@ import pytest
 import habeas_voucherify as plugin
 from habeas import Action, Erasure, Identifier, Outcome, PlanItem, Result, Subject
 from habeas.errors import RunEnded
-from habeas.http.transport import Request
-from habeas.testing.connect import MemoryJournal, connect
+from habeas.testing.connect import InterruptedJournal, MemoryJournal, connect
 from habeas.testing.people import seeded_people
 from habeas.testing.sandbox import Fault, FaultKind, Reply, SandboxServer
 from habeas_voucherify.sandbox import VoucherifySandbox
@@ -227,29 +226,6 @@ def test_after_refused_credentials_nothing_more_is_asked(scene: Scene) -> None:
     assert len(scene.server.calls) == 2
 
 
-class Interrupted(MemoryJournal):
-    """Ends the run at the n-th intent, or at the n-th outcome: the call was made, and nobody wrote what came of it."""
-
-    def __init__(self, at: int, after: bool) -> None:
-        super().__init__()
-        self.at, self.after, self.seen = at, after, 0
-
-    def intent(self, request: Request, host: str) -> int:
-        if not self.after:
-            self._count()
-        return super().intent(request, host)
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        if self.after:
-            self._count()
-        super().outcome(intent, result, status)
-
-    def _count(self) -> None:
-        self.seen += 1
-        if self.seen == self.at:
-            raise RunEnded("interrupted")
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
 def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(scene: Scene, after: bool) -> None:
     clean = scene.undisturbed()
@@ -258,10 +234,10 @@ def test_an_erasure_interrupted_at_any_change_ends_as_an_undisturbed_one(scene: 
     for n in range(1, changes + 1):
         scene.fresh()
         with pytest.raises(RunEnded):
-            scene.erase(journal=Interrupted(n, after))
+            scene.erase(journal=InterruptedJournal(2 * (n - 1) + after))
         if n < changes:
             with pytest.raises(RunEnded):  # and the resumed run too, before its first change
-                scene.erase(resumed=True, journal=Interrupted(1, after=False))
+                scene.erase(resumed=True, journal=InterruptedJournal(0))
         before = len(scene.server.changing_calls())
         scene.check_a_second_pass(clean)
         assert len(scene.server.changing_calls()) - before == changes - n + (0 if after else 1)

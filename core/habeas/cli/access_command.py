@@ -70,10 +70,7 @@ def command(
             stop_on_signals(control, output),
             app.run("access", lambda event: output.say(progress_line(event)), control) as run,
         ):
-            (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
-            with app.hold(case_id):
-                view = app.work_on(run, case_id)
-        assert view is not None  # noqa: S101 - an access case needs no approval
+            view = app.carry_out(run, new)
         if settings.as_json:
             output.json(app.case_json(view))
         else:

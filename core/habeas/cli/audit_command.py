@@ -30,7 +30,7 @@ def log(
     settings: Settings, case_id: str | None, run_id: str | None, types: tuple[str, ...], after: int, limit: int | None
 ) -> int:
     """Show entries, oldest first."""
-    from habeas.app import ledger_only
+    from habeas.app import head_json, ledger_only
     from habeas.clock import SystemClock
 
     output = settings.output
@@ -47,8 +47,7 @@ def log(
                 }  # fmt: skip
                 click.echo(separator + json.dumps(value), nl=False)
                 separator = ",\n"
-            head = ledger.head()
-            click.echo(f'], "ledger": {json.dumps({"size": head.size, "root": head.root_text})}}}')
+            click.echo(f'], "ledger": {json.dumps(head_json(ledger.head()))}}}')
             return 0
         for entry in entries:
             details = " ".join(f"{name}={_short(value)}" for name, value in entry.data.items())

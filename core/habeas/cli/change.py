@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from habeas.cli.context import Settings, confirm, somebody_can_be_asked, stop_on_signals
+from habeas.cli.context import Settings, ask, somebody_can_be_asked, stop_on_signals
 from habeas.cli.output import Output, progress_line
 
 if TYPE_CHECKING:
@@ -41,31 +41,20 @@ def change(
     ):
         if dry is not None:
             seen = look(run)
-        elif yes or _agreed(app, run, settings, look, show, question):
-            view = _carry_out(app, run, new)
+        elif yes or _agreed(run, settings, look, show, question):
+            view = app.carry_out(run, new)
         else:
             return 4
     # Only now: the ledger's head that is shown is the one the run left behind.
     return _finish(app, settings, view) if dry is None else dry(run, seen)
 
 
-def _carry_out(app: App, run: Run, new: NewCase) -> CaseView:
-    (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
-    with app.hold(case_id):
-        view = app.work_on(run, case_id)
-    assert view is not None  # noqa: S101 - only an erasure can lack a yes
-    return view
-
-
 def _agreed(
-    app: App, run: Run, settings: Settings, look: Callable[[Run], T], show: Callable[[Output, T], None], question: str
+    run: Run, settings: Settings, look: Callable[[Run], T], show: Callable[[Output, T], None], question: str
 ) -> bool:
     output = settings.output
     show(output.aside() if settings.as_json else output, look(run))
-    # The time somebody takes to read is not time the vendors take.
-    started = app.tools.clock.monotonic()
-    agreed = confirm(question, yes=False)
-    run.control.extend(app.tools.clock.monotonic() - started)
+    agreed = ask(question, run.control)
     if not agreed:
         output.say("Nothing was changed.")
     return agreed

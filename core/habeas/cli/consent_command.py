@@ -157,11 +157,9 @@ def _look(app: App, run: Run, subject: Subject, purposes: Collection[str]) -> He
 
 def _show(app: App, settings: Settings, run: Run, held: Held, wanted: Mapping[str, ConsentState]) -> int:
     if settings.as_json:
-        head = app.tools.ledger.head()
         dry: dict[str, Json] = {"case": None, "dry_run": True} if wanted else {}
         connections = [_json(name, app.tools.links[name].info.name, result, wanted) for name, result in held.items()]
-        ledger = {"size": head.size, "root": head.root_text}
-        settings.output.json({"run": run.run_id, **dry, "connections": connections, "ledger": ledger})
+        settings.output.json({"run": run.run_id, **dry, "connections": connections, "ledger": app.ledger_json()})
     else:
         _table(settings.output, held, wanted)
         if wanted:

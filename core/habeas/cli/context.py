@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Settings",
+    "ask",
     "confirm",
     "json_option",
     "not_empty",
@@ -166,6 +167,14 @@ def confirm(question: str, *, yes: bool) -> bool:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def ask(question: str, control: RunControl) -> bool:
+    """Asks within a run. The time somebody takes to read is not time the vendors take."""
+    started = control.clock.monotonic()
+    agreed = confirm(question, yes=False)
+    control.extend(control.clock.monotonic() - started)
+    return agreed
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import click
 
 from habeas.cli.context import (
     Settings,
-    confirm,
+    ask,
     json_option,
     not_empty,
     pass_settings,
@@ -95,11 +95,7 @@ def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes
     if asked:
         output = settings.output
         (output.aside() if settings.as_json else output).plan(plan)
-        # The time somebody takes to read is not time the vendors take.
-        started = app.tools.clock.monotonic()
-        agreed = confirm("Erase this? It cannot be undone.", yes=False)
-        run.control.extend(app.tools.clock.monotonic() - started)
-        if not agreed:
+        if not ask("Erase this? It cannot be undone.", run.control):
             return work.cancel("not confirmed")
     if not yes:
         work.approve("asked on the terminal" if asked else "nothing to erase, so nobody was asked")
@@ -115,7 +111,6 @@ def _show_plan(app: App, settings: Settings, run: Run, new: NewCase, plan: Plan)
     from habeas.clock import rfc3339
     from habeas.engine.erasure import plan_digest
 
-    head = app.tools.ledger.head()
     policy = app.tools.policy(plan.policy)
     settings.output.plan(plan)
     if settings.as_json:
@@ -137,7 +132,7 @@ def _show_plan(app: App, settings: Settings, run: Run, new: NewCase, plan: Plan)
                 "notices": [
                     {"connection": n.connection, "text": n.text, "until": n.until or None} for n in plan.notices
                 ],
-                "ledger": {"size": head.size, "root": head.root_text},
+                "ledger": app.ledger_json(),
             }
         )
     else:

@@ -27,34 +27,26 @@ __all__ = ["command"]
 def command(settings: Settings, name_subject: Callable[[App], Subject], show_ids: bool, max_wait: float | None) -> int:
     """Show what each connection holds about a person. Reads only."""
     from habeas.control import RunControl
-    from habeas.engine.tools import search, side_by_side
 
     output = settings.output
     with settings.open_app() as app:
         subject = name_subject(app)
         control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
-        links = list(app.tools.links.values())
         with stop_on_signals(control, output), app.run("inventory", lambda _: None, control) as run:
-            found = side_by_side(links, lambda link: search(app.tools, run, link, subject), control)
-            counts = {
-                link.name: sum(r.count for r in result.records) if isinstance(result, Inventory) else -1
-                for link, result in zip(links, found, strict=True)
-            }
-            app.note_search(run, subject, counts, "inventory")
-        results = {link.name: (link.info.name, result) for link, result in zip(links, found, strict=True)}
+            found = app.look_up(run, subject, "inventory")
+        results = {name: (app.tools.links[name].info.name, result) for name, result in found.items()}
         if settings.as_json:
-            head = app.tools.ledger.head()
             output.json(
                 {
                     "run": run.run_id,
                     "connections": [_json(name, *result, show_ids=show_ids) for name, result in results.items()],
-                    "ledger": {"size": head.size, "root": head.root_text},
+                    "ledger": app.ledger_json(),
                 }
             )
         else:
             rows = [row for name, (_, result) in results.items() for row in _rows(name, result, show_ids=show_ids)]
             output.table(["connection", "record", "how many", "vendor's id", "remarks"], rows, "Inventory")
-    return _code(found)
+    return _code(list(found.values()))
 
 
 def _code(found: list[Inventory | ConnectionTrouble]) -> int:

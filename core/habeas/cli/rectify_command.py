@@ -19,7 +19,7 @@ from habeas.cli.context import (
     yes_option,
 )
 from habeas.errors import InputError
-from habeas.models import CaseType, Field, Gap, Inventory, Json, Subject
+from habeas.models import CaseType, Field, Gap, Inventory, Json
 
 if TYPE_CHECKING:
     from habeas.app import App
@@ -84,7 +84,7 @@ def command(
             return _show(app, settings, run, found, values)
 
         return change(
-            settings, app, "rectify", new, look=lambda run: _look(app, run, subject), show=show,
+            settings, app, "rectify", new, look=lambda run: app.look_up(run, subject, "rectification"), show=show,
             dry=dry if dry_run else None, question="Correct this?", doing="rectifying", yes=yes, max_wait=max_wait,
         )  # fmt: skip
 
@@ -113,17 +113,6 @@ def _values(app: App, texts: Sequence[str]) -> dict[Field, str]:
     return values
 
 
-def _look(app: App, run: Run, subject: Subject) -> Found:
-    from habeas.engine.tools import search, side_by_side
-
-    links = list(app.tools.links.values())
-    results = side_by_side(links, lambda link: search(app.tools, run, link, subject), run.control)
-    found = {link.name: result for link, result in zip(links, results, strict=True)}
-    counts = {n: sum(r.count for r in f.records) if isinstance(f, Inventory) else -1 for n, f in found.items()}
-    app.note_search(run, subject, counts, "rectification")
-    return found
-
-
 def _able(app: App, name: str, values: Mapping[Field, str]) -> list[Field]:
     info = app.tools.links[name].info
     return [f for f in values if f in info.rectifies and app.tools.registry.implements(info.name, "rectify")]
@@ -146,14 +135,13 @@ def _table(app: App, output: Output, found: Found, values: Mapping[Field, str]) 
 
 def _show(app: App, settings: Settings, run: Run, found: Found, values: Mapping[Field, str]) -> int:
     if settings.as_json:
-        head = app.tools.ledger.head()
         settings.output.json(
             {
                 "case": None,
                 "run": run.run_id,
                 "dry_run": True,
                 "connections": [_json(app, name, result, values) for name, result in found.items()],
-                "ledger": {"size": head.size, "root": head.root_text},
+                "ledger": app.ledger_json(),
             }
         )
     else:

@@ -13,7 +13,7 @@ from habeas.cases.view import WHOLE, CaseView
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
 from habeas.engine.links import Link
 from habeas.engine.plan import Notice, reason_of
-from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, conclude, search, side_by_side, write_rows
+from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, conclude, counted, search, side_by_side, write_rows
 from habeas.errors import VendorError
 from habeas.home import private_folder
 from habeas.models import Export, Gap, Inventory, PluginInfo, Result
@@ -23,7 +23,7 @@ from habeas_policies import Facts, PolicyProblem
 if TYPE_CHECKING:
     from habeas.reports.package import Source
 
-__all__ = ["AccessPass", "InventoryPass", "counted"]
+__all__ = ["AccessPass", "InventoryPass"]
 
 
 @dataclass(frozen=True)
@@ -179,14 +179,6 @@ def _rows_of_inventory(info: PluginInfo, found: Inventory | ConnectionTrouble) -
         return [Row(info.main_kind, WHOLE, 0, Result.ABSENT, evidence=found.evidence)]
     rows = [Row(k, k, n, Result.UNCHANGED, evidence=found.evidence) for k, n in counted(found).items()]
     return rows + [Row(g.kind, f"g{n}", g.count, g.result, reason=g.reason) for n, g in enumerate(gaps)]
-
-
-def counted(inventory: Inventory) -> dict[str, int]:
-    """Record kind → how many, in the order found."""
-    counts: dict[str, int] = {}
-    for record in inventory.records:
-        counts[record.kind] = counts.get(record.kind, 0) + record.count
-    return counts
 
 
 def _evidence(export: Export, kind: str) -> str:

@@ -16,15 +16,19 @@ from habeas.changes import CanaryPerson, ConsentChange, ConsentState, ConsentUpd
 from habeas.connection import Connection
 from habeas.control import RunControl
 from habeas.engine.events import ConnectionFinished
-from habeas.engine.journal import CaseJournal, close_holes
+from habeas.engine.journal import CaseJournal
 from habeas.engine.links import Link
 from habeas.engine.tools import (
     ConnectionTrouble,
     Row,
     Run,
     Tools,
+    asked,
     attempt,
+    begin,
+    close_case,
     conclude,
+    counted,
     journal_for,
     search,
     side_by_side,
@@ -35,7 +39,6 @@ from habeas.engine.verdicts import (
     CONTROLS,
     Control,
     Verdict,
-    counted_kinds,
     judge_consents,
     judge_corrections,
     rows_of_erasure,
@@ -86,7 +89,7 @@ def canary_details(person: CanaryPerson, links: Iterable[Link]) -> dict[str, Jso
     """What a canary case's request keeps."""
     return {
         "person": [person.customer_id, person.email, person.phone, person.first_name, person.last_name],
-        "connections": {link.name: {"plugin": link.info.name, "record": link.info.main_kind} for link in links},
+        "connections": asked(links),
     }
 
 
@@ -129,16 +132,14 @@ class CanaryPass:
     def clean_up(self) -> CaseView:
         """Removes what an interrupted pass has left. One that never began is cancelled."""
         if self._tools.ledger.last(self.case_id, ["case.started"]) is None:
-            data = {"status": str(CaseStatus.CANCELLED), "reason": "it was stopped before anything was created"}
-            self._tools.ledger.append(Draft("case.closed", self.case_id, self._run.run_id, "", "", data))
+            reason = "it was stopped before anything was created"
+            close_case(self._tools, self._run, self.case_id, CaseStatus.CANCELLED, reason)
             return self._tools.register.view(self.case_id)
         return self._pass(self._remove)
 
     def _pass(self, work: Callable[[Link], _Trial]) -> CaseView:
-        ledger, tools = self._tools.ledger, self._tools
-        ledger.append(Draft("case.started", self.case_id, self._run.run_id))
-        close_holes(ledger, ledger.entries(case_id=self.case_id), self._run.run_id)
-        view = tools.register.view(self.case_id)
+        tools = self._tools
+        view = begin(tools, self._run, self.case_id)
         left = [name for name in self._asked if not view.final(name)]
         links = [tools.links[name] for name in left if name in tools.links]
         for name in set(left) - {link.name for link in links}:
@@ -246,7 +247,7 @@ class CanaryPass:
 
     def _look(self, trial: _Trial, created: Mapping[str, int]) -> tuple[None, Verdict, str]:
         found = self._search(trial)
-        missing = [kind for kind, n in created.items() if counted_kinds(found).get(kind, 0) < n]
+        missing = [kind for kind, n in created.items() if counted(found).get(kind, 0) < n]
         if missing:
             return None, Verdict.FAILED, f"not found although it was created: {', '.join(missing)}"
         return None, Verdict.WORKED, found.evidence
@@ -304,10 +305,10 @@ class CanaryPass:
     def _verify(self, trial: _Trial) -> tuple[None, Verdict, str]:
         found = self._search(trial)
         said = {row.record for row in trial.rows if row.result in (*_STAYS, *_FOR_A_PERSON)}
-        left = sorted(set(counted_kinds(found)) - said)
+        left = sorted(set(counted(found)) - said)
         if left:
             trial.rows = [row for row in trial.rows if row.record not in left]
-            counts = counted_kinds(found)
+            counts = counted(found)
             trial.rows += [Row(k, k, counts[k], Result.FAILED, "it is there again, or still") for k in left]
             return None, Verdict.FAILED, f"still there: {', '.join(left)}"
         gaps = rows_of_gaps(found, self._person.customer_id)

@@ -10,14 +10,15 @@ from habeas.cases.view import WHOLE, CaseView
 from habeas.changes import ConsentChange, ConsentState, ConsentUpdate, Correction, Effect, Rectification
 from habeas.connection import Connection
 from habeas.engine.events import ConnectionFinished
-from habeas.engine.journal import close_holes
 from habeas.engine.links import Link
 from habeas.engine.tools import (
     ConnectionTrouble,
     Row,
     Run,
     Tools,
+    asked,
     attempt,
+    begin,
     conclude,
     journal_for,
     side_by_side,
@@ -26,29 +27,24 @@ from habeas.engine.tools import (
 )
 from habeas.models import CaseType, Field, Json, Result
 from habeas.registry import Registry
-from habeas_audit import Draft
 
 __all__ = ["ChangePass", "consent_details", "links_with_purpose", "rectification_details"]
 
 
 def consent_details(wanted: Mapping[str, ConsentState], links: Iterable[Link]) -> dict[str, Json]:
     """What a consent case's request keeps: purpose → state, and which connections are asked, with their mappings."""
-    asked = {
-        link.name: _asked(link) | {"purposes": {n: dict(p.mapping) for n, p in link.purposes.items() if n in wanted}}
-        for link in links
-    }
-    return {"consents": {name: str(state) for name, state in wanted.items()}, "connections": asked}
+    links = list(links)
+    connections = asked(links)
+    for link in links:
+        mappings = {name: dict(purpose.mapping) for name, purpose in link.purposes.items() if name in wanted}
+        connections[link.name]["purposes"] = mappings
+    return {"consents": {name: str(state) for name, state in wanted.items()}, "connections": connections}
 
 
 def rectification_details(values: Mapping[Field, str], links: Iterable[Link]) -> dict[str, Json]:
     """What a rectification's request keeps: field → right value, and which connections are asked."""
     corrections = {str(name): value for name, value in values.items()}
-    return {"corrections": corrections, "connections": {link.name: _asked(link) for link in links}}
-
-
-def _asked(link: Link) -> dict[str, Json]:
-    # What a later pass must know even where the connection or its plugin is no longer there.
-    return {"plugin": link.info.name, "record": link.info.main_kind}
+    return {"corrections": corrections, "connections": asked(links)}
 
 
 def links_with_purpose(links: Mapping[str, Link], purposes: Collection[str]) -> list[Link]:
@@ -79,14 +75,12 @@ class ChangePass:
 
     def execute(self) -> CaseView:
         """Changes, reads back, writes the outcomes, concludes."""
-        ledger, tools = self._tools.ledger, self._tools
-        ledger.append(Draft("case.started", self.case_id, self._run.run_id))
-        close_holes(ledger, ledger.entries(case_id=self.case_id), self._run.run_id)
-        view = tools.register.view(self.case_id)
+        tools = self._tools
+        view = begin(tools, self._run, self.case_id)
         request = tools.register.request(self.case_id)
-        asked: Mapping[str, Json] = request.details["connections"]
+        connections: Mapping[str, Json] = request.details["connections"]
         parts: dict[Link, _Part] = {}
-        for name, kept in asked.items():
+        for name, kept in connections.items():
             if view.final(name):
                 continue
             part = attempt(lambda name=name: self._part(view, request, name))  # type: ignore[misc] # bound at once
@@ -97,11 +91,11 @@ class ChangePass:
         results = side_by_side(parts, lambda link: self._one(link, parts[link]), self._run.control)
         for (link, part), result in zip(parts.items(), results, strict=True):
             if isinstance(result, ConnectionTrouble):
-                self._trouble(view, link.name, asked[link.name], result)
+                self._trouble(view, link.name, connections[link.name], result)
             else:
                 rows = _rows(part, view, link, result)
                 self._tell(link.name, write_rows(tools, self._run, view, link.name, link.info.name, rows))
-        return conclude(tools, self._run, self.case_id, asked)
+        return conclude(tools, self._run, self.case_id, connections)
 
     def _part(self, view: CaseView, request: Request, name: str) -> _Part:
         if name not in self._tools.links:

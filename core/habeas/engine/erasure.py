@@ -9,7 +9,6 @@ from datetime import datetime
 from habeas.cases.register import Request
 from habeas.cases.view import WHOLE, CaseView
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
-from habeas.engine.journal import close_holes
 from habeas.engine.links import Link
 from habeas.engine.plan import ConnectionPlan, Plan, plan_connection
 from habeas.engine.tools import (
@@ -17,6 +16,8 @@ from habeas.engine.tools import (
     Row,
     Run,
     Tools,
+    begin,
+    close_case,
     journal_for,
     search,
     side_by_side,
@@ -134,9 +135,7 @@ class ErasurePass:
 
     def execute(self, plan: Plan) -> CaseView:
         """Carries the plan out, connection groups in order (money last), and concludes."""
-        self._tools.ledger.append(Draft("case.started", self.case_id, self._run.run_id))
-        close_holes(self._tools.ledger, self._tools.ledger.entries(case_id=self.case_id), self._run.run_id)
-        view = self._tools.register.view(self.case_id)
+        view = begin(self._tools, self._run, self.case_id)
         known = [part for part in plan.connections if part.connection in self._tools.links]
         for part in plan.connections:
             if part.connection not in self._tools.links and not view.final(part.connection):
@@ -182,8 +181,7 @@ class ErasurePass:
         return self._close(CaseStatus.COMPLETED, "")
 
     def _close(self, status: CaseStatus, reason: str) -> CaseView:
-        data = {"status": str(status)} | ({"reason": reason} if reason else {})
-        self._tools.ledger.append(Draft("case.closed", self.case_id, self._run.run_id, "", "", data))
+        close_case(self._tools, self._run, self.case_id, status, reason)
         return self._tools.register.view(self.case_id)
 
 

@@ -17,7 +17,7 @@ from habeas.clock import Clock
 from habeas.config import Controller
 from habeas.control import RunControl
 from habeas.engine.events import Event
-from habeas.engine.journal import CaseJournal
+from habeas.engine.journal import CaseJournal, close_holes
 from habeas.engine.links import Link
 from habeas.engine.schema import FieldMemory
 from habeas.errors import OutcomeUnknown, PluginFault, RunEnded, VendorError
@@ -32,8 +32,12 @@ __all__ = [
     "Row",
     "Run",
     "Tools",
+    "asked",
     "attempt",
+    "begin",
+    "close_case",
     "conclude",
+    "counted",
     "journal_for",
     "search",
     "side_by_side",
@@ -123,6 +127,14 @@ def search(tools: Tools, run: Run, link: Link, subject: Subject) -> Inventory:
     return inventory
 
 
+def counted(inventory: Inventory) -> dict[str, int]:
+    """Record kind → how many, in the order found."""
+    counts: dict[str, int] = {}
+    for record in inventory.records:
+        counts[record.kind] = counts.get(record.kind, 0) + record.count
+    return counts
+
+
 # -- outcomes into the ledger -------------------------------------------------------------------------------------
 
 
@@ -180,12 +192,29 @@ def write_rows(
     return counts
 
 
+def begin(tools: Tools, run: Run, case_id: str) -> CaseView:
+    """Starts a pass that may change something: calls of an earlier one that have no outcome get theirs."""
+    tools.ledger.append(Draft("case.started", case_id, run.run_id))
+    close_holes(tools.ledger, tools.ledger.entries(case_id=case_id), run.run_id)
+    return tools.register.view(case_id)
+
+
+def close_case(tools: Tools, run: Run, case_id: str, status: CaseStatus, reason: str = "") -> None:
+    """Writes how a case has ended."""
+    data = {"status": str(status)} | ({"reason": reason} if reason else {})
+    tools.ledger.append(Draft("case.closed", case_id, run.run_id, "", "", data))
+
+
+def asked(links: Iterable[Link]) -> dict[str, dict[str, Json]]:
+    """What a request keeps of the connections it asks, for a pass that no longer finds them or their plugins."""
+    return {link.name: {"plugin": link.info.name, "record": link.info.main_kind} for link in links}
+
+
 def conclude(tools: Tools, run: Run, case_id: str, connections: Iterable[str]) -> CaseView:
     """Closes the case where every connection has its final outcomes; pauses it otherwise."""
     view = tools.register.view(case_id)
     if all(view.final(name) for name in connections):
-        data = {"status": str(CaseStatus.COMPLETED)}
-        tools.ledger.append(Draft("case.closed", case_id, run.run_id, "", "", data))
+        close_case(tools, run, case_id, CaseStatus.COMPLETED)
         return replace(view, status=CaseStatus.COMPLETED)
     tools.ledger.append(Draft("case.paused", case_id, run.run_id))
     return replace(view, status=CaseStatus.INCOMPLETE)

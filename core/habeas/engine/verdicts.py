@@ -16,7 +16,6 @@ __all__ = [
     "Control",
     "Verdict",
     "alarms",
-    "counted_kinds",
     "judge_consents",
     "judge_corrections",
     "rows_of_erasure",
@@ -116,13 +115,6 @@ def judge_corrections(effects: Iterable[Effect]) -> tuple[Verdict, str]:
 
 def _say(effect: Effect) -> str:
     return "; ".join(part for part in (str(effect.result), effect.reason, effect.evidence) if part)
-
-
-def counted_kinds(found: Inventory) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for record in found.records:
-        counts[record.kind] = counts.get(record.kind, 0) + record.count
-    return counts
 
 
 def rows_of_erasure(items: Iterable[PlanItem], outcomes: Iterable[Outcome]) -> list[Row]:

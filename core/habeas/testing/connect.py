@@ -20,7 +20,7 @@ from habeas.http.transport import Request, Transport
 from habeas.testing.clock import SkippingClock
 from habeas.testing.sandbox import SandboxServer
 
-__all__ = ["MemoryJournal", "connect"]
+__all__ = ["InterruptedJournal", "MemoryJournal", "connect"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,31 @@ class MemoryJournal:
         with self._lock:
             name = self.written[intent - 1].name
             self.written.append(Written("outcome", name, intent, result, status))
+
+
+class InterruptedJournal(MemoryJournal):
+    """Ends the run in place of its ``line``-th line, counted from 0, with an exception of type ``how``.
+
+    One call after another, lines are intents and outcomes in turn: an even one ends the run before a call is sent, an
+    odd one after it was answered and before anybody has written what came of it.
+    """
+
+    def __init__(self, line: int, how: type[BaseException] = RunEnded) -> None:
+        super().__init__()
+        self._left, self._how = line, how
+
+    def intent(self, request: Request, host: str) -> int:
+        self._count()
+        return super().intent(request, host)
+
+    def outcome(self, intent: int, result: str, status: int) -> None:
+        self._count()
+        super().outcome(intent, result, status)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise self._how("interrupted")
 
 
 def connect(
