@@ -28,12 +28,13 @@ import pluggy
 import pytest
 
 from habeas import hookspecs
-from habeas.app import App, create_home
+from habeas.app import App
 from habeas.cli import cli
 from habeas.cli.border import run_guarded
 from habeas.clock import SystemClock
 from habeas.demo.world import World
 from habeas.home import Home
+from habeas.opening import create_home
 from habeas.registry import Registry
 from habeas.testing.clock import SkippingClock
 from habeas.testing.people import Person, seeded_people
@@ -138,7 +139,8 @@ class Aviary:
         self.config = self.world.write_setup(folder)
         self.home = Home(folder / "home")
         create_home(self.home, SystemClock())
-        self.folder = folder
+        self.folder, self.out = folder, folder / "handed-out"
+        self.out.mkdir()
         self.stdout, self.stderr = io.StringIO(), io.StringIO()
         self.ids: dict[str, str] = {}
 
@@ -179,8 +181,9 @@ class Aviary:
         return found
 
     def files(self) -> Iterator[Path]:
-        """All of the home but the packages."""
-        return (p for p in self.home.path.rglob("*") if p.is_file() and self.home.packages not in p.parents)
+        """All of the home but the packages, and what was handed out."""
+        places = (self.home.path, self.out)
+        return (p for place in places for p in place.rglob("*") if p.is_file() and self.home.packages not in p.parents)
 
 
 @pytest.fixture
@@ -277,6 +280,66 @@ def ordinary_life(aviary: Aviary) -> None:
     for command in (["case", "list"], ["audit", "log"], ["audit", "verify"], ["doctor"], ["resume"]):
         aviary.run(*command)
         aviary.run(*command, "--json")
+    handed_out(aviary)
+    afterwards(aviary)
+
+
+def handed_out(aviary: Aviary) -> None:
+    """What leaves the house: a certificate of each type of case, the whole ledger, proofs and checkpoints."""
+    cases = json.loads(aviary.run("--json", "case", "list")[1])["cases"]
+    one_of_each = {case["type"]: case["case"] for case in cases}
+    assert {"access", "consent", "rectification", "erasure", "inventory", "canary"} <= set(one_of_each)
+    for kind, case in one_of_each.items():
+        code, _ = aviary.run("certificate", case, "-o", str(aviary.out / f"{kind}.json"))
+        assert code == 0
+    aviary.run("certificate", one_of_each["erasure"], "--json")
+    for name, command in {
+        "ledger.jsonl": ["audit", "export"], "entry.json": ["audit", "prove", "20"],
+        "entry.tlog-proof": ["audit", "prove", "20", "--tlog"], "head.note": ["audit", "checkpoint"],
+    }.items():  # fmt: skip
+        code, _ = aviary.run(*command, "-o", str(aviary.out / name))
+        assert code == 0
+        aviary.run(*command)
+    (key,) = aviary.home.signing.glob("*.pub")
+    for path in sorted(aviary.out.iterdir()):
+        code, _ = aviary.run("verify", str(path), "--key", str(key))
+        assert code == (2 if path.suffix == ".html" else 0), path.name
+        aviary.run("--json", "verify", str(path))
+    opening = aviary.folder / "opening.json"
+    assert aviary.run("certificate", one_of_each["access"], "--opening", str(opening))[0] == 0
+    assert leaks(opening.read_bytes(), needles_for(aviary.values())), "that one is for the person"
+    aviary.run("verify", str(aviary.out / "access.json"), "--opening", str(opening))
+    aviary.run("--json", "verify", str(aviary.out / "consent.json"), "--opening", str(opening))
+
+
+def afterwards(aviary: Aviary) -> None:
+    """Looked up again, purged, and taken off the list."""
+    one, two = aviary.canaries[0], aviary.canaries[1]
+    who = f"customer_id={one.customer_id}"
+    for command in (
+        ["suppression", "list"],
+        ["suppression", "list", who],
+        ["recheck", "--all"],
+        ["purge", "--dry-run"],
+    ):
+        aviary.run(*command)
+        aviary.run(*command, "--json")
+    change(aviary, who)  # refused
+    consent = next(
+        case["case"]
+        for case in json.loads(aviary.run("--json", "case", "list")[1])["cases"]
+        if case["type"] == "consent"
+    )
+    with aviary.config.open("a") as file:
+        file.write('\n[retention]\ndetails = "P0D"\n')
+    code, text = aviary.run("--json", "purge", consent, "--yes")
+    assert (code, len(json.loads(text)["purged"])) == (0, 1)
+    aviary.run("case", "show", consent)
+    assert aviary.run("certificate", consent, "--opening", str(aviary.out / "none.json"))[0] == 1
+    aviary.run("suppression", "lift", who, "--because", "returned")
+    for n, arguments in enumerate(([who], ["--subject-from", "-"], ["--subject-from", "-"])):
+        lift = ["suppression", "lift", *arguments, "--because", "mistake", "--yes", *(["--json"] if n else [])]
+        aviary.run(*lift, stdin=f"customer_id={two.customer_id}\n")
 
 
 def wrong_usage(aviary: Aviary) -> None:
@@ -304,17 +367,18 @@ def vendors_in_trouble(aviary: Aviary) -> None:
     for n, fault in enumerate(talkative_faults(person, token)):
         for server in aviary.world.servers.values():
             server.faults[:] = [replace(fault, skip=n % 3)]
-        aviary.run("inventory" if n % 2 else "access", who)
+        aviary.run(*(["inventory", who] if n % 2 else ["access", who, "--again"]))
         for server in aviary.world.servers.values():
             methods = ("DELETE", "POST", "PUT")
             server.faults[:] = [replace(fault, method=method) for method in methods]
-        aviary.run("--json", "erase", who, "--yes")
+        aviary.run("--json", "erase", who, "--yes", "--again")
         if n % 2:
+            aviary.run("suppression", "lift", who, "--because", "other", "--yes")
             change(aviary, who)
     for server in aviary.world.servers.values():
         server.faults.clear()
         server.down = True
-    aviary.run("--json", "erase", who, "--yes")
+    aviary.run("--json", "erase", who, "--yes", "--again")
     for server in aviary.world.servers.values():
         server.down = False
     aviary.run("resume", "--json")
@@ -350,7 +414,7 @@ def faults_of_our_own(aviary: Aviary, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(Registry, "load", classmethod(lambda _: Registry.checked(manager)))
         right = f"city={RIGHT['city']}"
         for command in (
-            ["inventory", who], ["erase", who, "--yes"], ["access", who, "--json"], ["rectify", who, right, "--yes"],
+            ["inventory", who], ["rectify", who, right, "--yes"], ["erase", who, "--yes"], ["access", who, "--json"],
         ):  # fmt: skip
             code, _ = aviary.run(*command)
             assert code == 1
@@ -364,7 +428,7 @@ def faults_of_our_own(aviary: Aviary, monkeypatch: pytest.MonkeyPatch) -> None:
         assert aviary.run("erase", who, "--yes", "--json")[0] == 1
     with monkeypatch.context() as patch:
         patch.setattr(App, "work_on", bug)
-        assert aviary.run("access", who)[0] == 1
+        assert aviary.run("access", who, "--again")[0] == 1
         assert aviary.run("resume", "--json")[0] == 1
     aviary.run("resume")
 
@@ -382,14 +446,15 @@ def test_nothing_but_the_package_says_who_it_was(
     needles = needles_for(aviary.values())
     private = needles_for({"reference": REFERENCE})
     found = {
-        str(path.relative_to(aviary.home.path)): leaks(path.read_bytes(), needles | private) for path in aviary.files()
+        str(path.relative_to(aviary.folder)): leaks(path.read_bytes(), needles | private) for path in aviary.files()
     }
     found["stdout"] = leaks(aviary.stdout.getvalue().encode(), needles)
     found["stderr"] = leaks(aviary.stderr.getvalue().encode(), needles | private)
     found["log"] = leaks(log.getvalue().encode(), needles | private)
     found |= {f"scratch/{path.name}": ["left behind"] for path in scratch.rglob("*")}
     assert {where: what for where, what in found.items() if what} == {}
-    assert {"audit.db", "vault.db", "keys.db"} <= set(found)
+    assert {f"home/{name}.db" for name in ("audit", "vault", "keys", "suppression")} <= set(found)
+    assert sum(where.startswith(("handed-out/", "home/certificates/", "home/checkpoints/")) for where in found) > 20
     assert "Traceback" not in aviary.stderr.getvalue()
     packages = list(aviary.home.packages.glob("*.zip"))
     assert packages

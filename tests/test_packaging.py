@@ -188,8 +188,10 @@ def test_every_runtime_dependency_has_its_reason_beside_it() -> None:
 def test_every_import_from_elsewhere_is_a_declared_dependency() -> None:
     """What a fresh installation would lack otherwise."""
     declared = {re.split(r"[<>=\[]", line)[0].lower() for line in PROJECT["dependencies"]}
-    declared |= {re.split(r"[<>=\[]", line)[0] for line in PROJECT["optional-dependencies"]["keyring"]}
-    names = {"pyjwt": "jwt", "python-dateutil": "dateutil", "sqlite-utils": "sqlite_utils"}
+    for extra in ("keyring", "timestamp"):
+        declared |= {re.split(r"[<>=\[]", line)[0] for line in PROJECT["optional-dependencies"][extra]}
+    names = {"pyjwt": "jwt", "python-dateutil": "dateutil"}
+    names |= {name: name.replace("-", "_") for name in ("sqlite-utils", "rfc3161-client")}
     modules = {names.get(name, name) for name in declared}
     for package, room in PACKAGES.items():
         for path in (ROOT / room / package).rglob("*.py"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from habeas.app import App, create_home
+from habeas.app import App
 from habeas.cases.view import CaseView
 from habeas.clock import SystemClock
 from habeas.control import RunControl
@@ -20,6 +20,7 @@ from habeas.demo.world import World
 from habeas.engine.events import CaseFinished
 from habeas.home import Home
 from habeas.models import CaseType, Identifier, Result
+from habeas.opening import create_home
 from habeas.registry import Registry
 from habeas.testing.people import Person
 
@@ -57,7 +58,7 @@ def erase_many(folder: Path, world: World, people: list[Person]) -> list[CaseVie
                 app.new_case(CaseType.ERASURE, app.resolve([Identifier("customer_id", p.customer_id)]), approved=True)
                 for p in people
             ]
-            names = app.tools.register.open(run.run_id, run.actor, new)
+            names = app.tools.register.open(run.run_id, new)
             views = {e.view.case_id: e.view for e in app.run_all(run, names) if isinstance(e, CaseFinished)}
     return [views[name] for name in names]
 

@@ -10,8 +10,10 @@ import json
 import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
-from typing import Any, Final
+from types import GenericAlias
+from typing import Annotated, Any, Final
 
+import msgspec
 import rfc8785
 
 from habeas_audit.errors import InvalidDraft
@@ -53,6 +55,25 @@ def quoted(text: str) -> bytes:
     return encode_basestring(text).encode()
 
 
+def plain_objects(depth: int) -> Any:
+    """The type, for msgspec, of the objects that `canonical` takes, with so many containers inside one another.
+
+    What it reads as this type and writes again unchanged, keys sorted, is canonical if it is not `astral`: it refuses
+    floats and integers out of range, and escapes as section 3.2.2.2 wants. What it refuses or changes may be canonical
+    too, deeper objects for one, since it knows no type that contains itself.
+    """
+    plain: Any = str | bool | Annotated[int, msgspec.Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)] | None
+    value = plain
+    for _ in range(depth - 1):
+        value = plain | GenericAlias(list, (value,)) | GenericAlias(dict, (str, value))
+    return GenericAlias(dict, (str, value))
+
+
+def astral(data: bytes) -> bool:
+    """Whether UTF-8 text has a character beyond the basic plane, on which orders of keys differ (section 3.2.3)."""
+    return not data.isascii() and _ASTRAL.search(data) is not None
+
+
 def is_canonical(data: bytes) -> bool:
     """Whether these bytes are what `canonical` would write for the value they spell, whatever their size or depth.
 
@@ -74,7 +95,7 @@ def needs_no_library(data: bytes) -> bool:
     They differ in the order of keys if one has a character beyond the basic plane, which UTF-8 spells with four bytes;
     and an integer that is too long has sixteen digits at least. Digits inside text only cost the detour.
     """
-    return _LONG_NUMBER not in data.translate(_DIGITS_ALIKE) and (data.isascii() or _ASTRAL.search(data) is None)
+    return _LONG_NUMBER not in data.translate(_DIGITS_ALIKE) and not astral(data)
 
 
 def _plain(value: object, depth: int, budget: list[int]) -> Any:

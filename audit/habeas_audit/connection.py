@@ -91,7 +91,7 @@ def new_file(path: Path) -> Iterator[Path]:
         yield draft
         path.hardlink_to(draft)
         draft.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise LedgerRefused(f"{path.name} is already there; it is never overwritten") from None
     except OSError as error:
@@ -102,7 +102,8 @@ def new_file(path: Path) -> Iterator[Path]:
                 Path(f"{draft}{side}").unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder survive a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

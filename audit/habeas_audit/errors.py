@@ -7,6 +7,8 @@
     ├── LedgerUnwritable  the system refuses the bytes (disk full, read-only, I/O error): nothing can be proven now
     ├── LedgerUncertain   the commit was torn away; the entries are there whole or not at all: read before going on
     ├── LedgerDamaged     the file is not what this package wrote: stop, and let `verify` name what is wrong
+    │   └── LedgerBehind  it is not the log that a checkpoint was signed over: older, cut off, or rewritten
+    ├── ProofInvalid      a note, checkpoint, proof or key does not show what it is offered for, or is none
     └── LedgerClosed      used after close, or in a child process that inherited it by fork
 
 Messages name a file without its folder, never a value that was to be recorded.
@@ -44,6 +46,14 @@ class LedgerUncertain(LedgerError):
 
 class LedgerDamaged(LedgerError):
     """The file's content contradicts itself."""
+
+
+class LedgerBehind(LedgerDamaged):
+    """A checkpoint was signed over entries that the file does not hold, or holds otherwise."""
+
+
+class ProofInvalid(LedgerError, ValueError):
+    """A note, checkpoint, proof or key is malformed, or does not prove what it is offered for."""
 
 
 class LedgerClosed(LedgerError):

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from habeas_audit.schema import APPLICATION_ID, VERSION_1
+from habeas_audit.schema import APPLICATION_ID, VERSION_1, VERSION_2
 
 MIGRATIONS: Final = Migrations("habeas_audit")
 
@@ -19,6 +19,14 @@ def create_ledger(db: Database) -> None:
         db.conn.execute(sql)
     db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.conn.execute("PRAGMA user_version = 1")
+
+
+@MIGRATIONS()
+def add_checkpoints(db: Database) -> None:
+    """Version 2: checkpoints and timestamps, and their triggers."""
+    for sql in VERSION_2.values():
+        db.conn.execute(sql)
+    db.conn.execute("PRAGMA user_version = 2")
 
 
 def apply(connection: sqlite3.Connection) -> None:

@@ -1,92 +1,157 @@
-"""Whether a stored row agrees with its own body: quickly for many rows, exactly for one that does not."""
+"""Whether a stored row agrees with its own body: quickly for many rows, exactly for one that does not; stored nodes."""
 
 from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from operator import attrgetter
+from typing import Final, Literal
 
-from habeas_audit.canonical import DECODER, ENCODER, MAX_BYTES, is_canonical, needs_no_library
-from habeas_audit.entry import VERSION, ending, opening, origin, place
+import msgspec
 
-Row = tuple[int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
-"""A row of `entries` read with text as bytes: seq, at, type, case_id, run_id, connection, actor, body, leaf_hash."""
+from habeas_audit.canonical import DECODER, MAX_BYTES, astral, canonical, is_canonical, plain_objects
+from habeas_audit.entry import VERSION
 
-_AT: Final = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_DATA: Final = b',"data":'
+Row = tuple[int, str, str, str, str, str, str, bytes, bytes]
+"""A row of `entries`: seq, at, type, case_id, run_id, connection, actor, body, leaf_hash."""
+
+_SELECT: Final = (
+    "SELECT seq, at, type, case_id, run_id, connection, actor, body, leaf_hash FROM entries "
+    "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+)
+_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_AT_ZEROS: Final = b"0000-00-00T00:00:00.000000Z"
+_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _COLUMNS: Final = (("at", 1), ("type", 2), ("case", 3), ("run", 4), ("connection", 5), ("actor", 6))
 """Key in the body and place in the row of what the row repeats."""
+
+_DEPTH: Final = 6
+"""Containers inside one another, in data that are checked quickly; the program itself writes three."""
+
+_BODY: Final = msgspec.defstruct(
+    "_BODY",
+    [  # in RFC 8785 order; what has a default is left out where it is empty
+        ("actor", str, ""),
+        ("at", str),
+        ("case", str, ""),
+        ("connection", str, ""),
+        ("data", plain_objects(_DEPTH), msgspec.field(default_factory=dict)),
+        ("log", str),
+        ("run", str, ""),
+        ("seq", int),
+        ("type", str),
+        ("v", Literal[VERSION]),
+    ],
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_read: Final = msgspec.json.Decoder(_BODY).decode_lines
+_write: Final = msgspec.json.Encoder(order="deterministic").encode_lines
+_columns_of: Final = attrgetter("seq", *(key for key, _ in _COLUMNS))
+_log_of: Final = attrgetter("log")
+_BATCH: Final = 64
+"""Rows that are read and written in one go; of more, the processor's cache does not hold what is made of them."""
+
+
+def read_rows(db: sqlite3.Connection, after: int, last: int, limit: int) -> list[Row]:
+    """At most so many rows with `after < seq <= last`, in one short read transaction."""
+    factory = db.text_factory
+    try:
+        db.text_factory = str
+        return db.execute(_SELECT, (after, last, limit)).fetchall()
+    except (sqlite3.OperationalError, UnicodeDecodeError) as error:
+        if hasattr(error, "sqlite_errorcode"):
+            raise
+        # A damaged file may hold text that is not UTF-8. A callback for each text is slow, and rarely needed.
+        db.text_factory = _lossless
+        return db.execute(_SELECT, (after, last, limit)).fetchall()
+    finally:
+        db.text_factory = factory
+
+
+def _lossless(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
+
+
+def hashes_of(rows: Sequence[Row]) -> list[bytes]:
+    """Leaf hashes computed from the bodies."""
+    return [sha256(b"\x00" + row[7]).digest() for row in rows]
+
+
+def agree(db: sqlite3.Connection, level: int, first: int, computed: Sequence[bytes]) -> bool:
+    """Whether the stored hashes of that level, from this index on, are those computed."""
+    # The index is not read: as a key it is there once, so that as many as can be in the range are all of them.
+    stored = db.execute(
+        "SELECT hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx",
+        (level, first, first + len(computed)),
+    )
+    return [hash_ for (hash_,) in stored] == computed
 
 
 class RowCheck:
     """Checks rows of one log."""
 
-    def __init__(self, log_id: str, nonce: str) -> None:
-        """`nonce`: 32 or more random hex digits that whoever wrote the file could not know."""
+    def __init__(self, log_id: str) -> None:
         self._log_id = log_id
-        self._nonce = nonce
-        self._between = f',"{nonce}",'.encode()
 
     def suspects(self, rows: Sequence[Row], hashes: Sequence[bytes]) -> list[int]:
-        """Indices of the rows that need `problems`; `hashes` are the leaf hashes computed from their bodies.
+        """Indices of the rows that are not as they were written; `hashes` are the leaf hashes of their bodies."""
+        found: list[int] = []
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            found += [start + index for index in self._suspects(batch, hashes[start : start + _BATCH])]
+        return found
 
-        The columns are put together to what the body must begin and end with; what remains between is the data. All
-        data of a chunk is then parsed and rewritten in one go, a nonce between each two, at half the cost of doing it
-        row by row: the whole comes back unchanged, with the nonces where they were put, only if each part would.
+    def _suspects(self, rows: Sequence[Row], hashes: Sequence[bytes]) -> list[int]:
+        if self._all_well(rows, hashes):
+            return []
+        if len(rows) == 1:
+            return [] if rows[0][8] == hashes[0] and self._exactly(rows[0]) else [0]
+        half = len(rows) // 2
+        later = self._suspects(rows[half:], hashes[half:])
+        return self._suspects(rows[:half], hashes[:half]) + [half + index for index in later]
+
+    def _all_well(self, rows: Sequence[Row], hashes: Sequence[bytes]) -> bool:
+        """Whether each row is surely as it was written; False also where only `_exactly` can tell.
+
+        Bodies are read into the shape of an entry and written again, one a line. What is written breaks no line inside
+        an entry, so the whole comes back unchanged, in as many lines as there are rows, only if each body would: that
+        proves their form, and what was read is what the columns must say.
         """
-        suspects: list[int] = []
-        places: list[int] = []
-        parts: list[bytes] = []
-        for index, row in enumerate(rows):
-            part = self._data_of(row) if row[8] == hashes[index] else None
-            if part is None:
-                suspects.append(index)
-            elif part:
-                places.append(index)
-                parts.append(part)
-        if parts and not self._all_canonical(parts):
-            suspects += [index for index, part in zip(places, parts, strict=True) if not is_canonical(part)]
-        return sorted(suspects)
-
-    def _data_of(self, row: Row) -> bytes | None:
-        """The bytes of the body's data, empty if it has none; None if the rest of it is not what the columns say."""
-        at, body = row[1], row[7]
+        bodies = [row[7] for row in rows]
+        text = b"\n".join(bodies) + b"\n"
         try:
-            before_at, after_at, before_seq, after_seq = _pieces(self._log_id, *row[2:7])
-            before = before_at + at + after_at
-            after = b"%b%d%b" % (before_seq, row[0], after_seq)
-        except (ValueError, TypeError, AttributeError):
-            return None
-        end = len(body) - len(after)
-        # Where the body is shorter than both together, they overlap.
-        if not (
-            len(before) <= end
-            and len(body) <= MAX_BYTES
-            and body.startswith(before)
-            and body.endswith(after)
-            and _AT.fullmatch(at)
-        ):
-            return None
-        part = body[len(before) : end]
-        # Empty data is left out, so what stands here is an object with something in it.
-        if part and not part.startswith(_DATA + b'{"'):
-            return None
-        return part[len(_DATA) :]
-
-    def _all_canonical(self, parts: list[bytes]) -> bool:
-        text = b"[%b]" % self._between.join(parts)
-        try:
-            value = DECODER.decode(text.decode())
+            said = _read(text)
             return (
-                needs_no_library(text)
-                and len(value) == 2 * len(parts) - 1
-                and all(item == self._nonce for item in value[1::2])
-                and ENCODER.encode(value).encode() == text
+                len(said) == len(rows)
+                and _write(said) == text
+                and list(map(_columns_of, said)) == [row[:7] for row in rows]
+                and set(map(_log_of, said)) == {self._log_id}
+                and [row[8] for row in rows] == list(hashes)
+                and max(map(len, bodies)) <= MAX_BYTES
+                and _all_times([row[1] for row in rows])
+                and not astral(text)
             )
-        except (ValueError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+            return False
+
+    def _exactly(self, row: Row) -> bool:
+        """Whether the body is what is written for these columns and the data that it holds."""
+        seq, at, type_, case_id, run_id, connection, actor, body, _ = row
+        try:
+            data = DECODER.decode(body.decode()).get("data", {})
+            optional = {"actor": actor, "case": case_id, "connection": connection, "data": data, "run": run_id}
+            fields = {"at": at, "log": self._log_id, "seq": seq, "type": type_, "v": VERSION}
+            fields |= {key: value for key, value in optional.items() if value}
+            return (
+                isinstance(data, dict) and _AT.fullmatch(at) is not None and canonical(fields, depth=len(body)) == body
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return False
 
     def problems(self, row: Row) -> list[tuple[str, str]]:
@@ -107,25 +172,12 @@ class RowCheck:
             found.append(("log", f"entry {seq}: its body belongs to another log"))
         if value.get("seq") != seq:
             found.append(("seq", f"entry {seq}: its body was written for another place"))
-        for key, place_ in _COLUMNS:
-            if _encoded(value.get(key, "")) != row[place_]:
+        for key, place in _COLUMNS:
+            if value.get(key, "") != row[place]:
                 found.append(("column", f"entry {seq}: the column for {key} is not what its body says"))
         return found or [("shape", f"entry {seq}: its body has not the shape of version {VERSION}")]
 
 
-@lru_cache(maxsize=4096)
-def _pieces(log_id: str, type_: bytes, case_id: bytes, run_id: bytes, connection: bytes, actor: bytes) -> list[bytes]:
-    """What stands in a body before and after the time, and before and after the sequence number."""
-    return [
-        opening(actor.decode()) + b'"',
-        b'"' + place(case_id.decode(), connection.decode()),
-        origin(log_id, run_id.decode()),
-        ending(type_.decode()),
-    ]
-
-
-def _encoded(value: Any) -> bytes | None:
-    try:
-        return value.encode() if isinstance(value, str) else None
-    except UnicodeEncodeError:
-        return None
+def _all_times(times: Sequence[str]) -> bool:
+    """Whether each is spelled as a time is. That breaks no line, so all together fit only if each does."""
+    return "\n".join(times).encode().translate(_ZEROS) == b"\n".join([_AT_ZEROS] * len(times))

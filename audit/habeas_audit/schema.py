@@ -13,7 +13,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x68626C31
 """`hbl1`, at offset 68 of the file (https://sqlite.org/fileformat2.html#application_id)."""
-USER_VERSION: Final = 1
+USER_VERSION: Final = 2
 """Raised by each migration; a file with a higher one comes from a newer program."""
 
 _TABLES: Final = {
@@ -91,8 +91,48 @@ _TRIGGERS: Final = dict(
 
 VERSION_1: Final[Mapping[str, str]] = MappingProxyType({**_TABLES, **_INDICES, **_TRIGGERS})
 """Name → SQL text, in the order they are made. Frozen: the first migration is made of it."""
-OBJECTS: Final[Mapping[str, str]] = VERSION_1
+
+_CHECKPOINT_TABLES: Final = {
+    "checkpoints": """CREATE TABLE checkpoints(
+  size INTEGER PRIMARY KEY CHECK (size > 0),
+  note TEXT NOT NULL
+) STRICT""",
+    "timestamps": """CREATE TABLE timestamps(
+  size INTEGER PRIMARY KEY,
+  token BLOB NOT NULL
+) STRICT""",
+}
+_CHECKPOINT_TRIGGERS: Final = dict(
+    [
+        _refuse("checkpoints_no_update", "UPDATE ON checkpoints", "checkpoints are never changed"),
+        _refuse("checkpoints_no_delete", "DELETE ON checkpoints", "checkpoints are never deleted"),
+        _refuse(
+            "checkpoints_grow",
+            "INSERT ON checkpoints",
+            "a checkpoint is over more entries than the last, and over entries that are there",
+            "NEW.size <= (SELECT coalesce(max(size), 0) FROM checkpoints) OR NEW.size > (SELECT size FROM head)",
+        ),
+        _refuse("timestamps_no_update", "UPDATE ON timestamps", "timestamps are never changed"),
+        _refuse("timestamps_no_delete", "DELETE ON timestamps", "timestamps are never deleted"),
+        _refuse(
+            "timestamps_once",
+            "INSERT ON timestamps",
+            "a checkpoint has one timestamp",
+            "EXISTS (SELECT 1 FROM timestamps WHERE size = NEW.size) "
+            "OR NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = NEW.size)",
+        ),
+    ]
+)
+
+VERSION_2: Final[Mapping[str, str]] = MappingProxyType({**_CHECKPOINT_TABLES, **_CHECKPOINT_TRIGGERS})
+"""What the second migration adds: signed tree heads, and times that others have sworn to. Frozen as well."""
+OBJECTS: Final[Mapping[str, str]] = MappingProxyType({**VERSION_1, **VERSION_2})
 """Name → SQL text as `sqlite_schema` keeps it, for a file of the present version: all migrations together."""
+
+
+def objects_of(version: int) -> Mapping[str, str]:
+    """The same for a file of that version: a copy of an older one can be verified without being migrated."""
+    return VERSION_1 if version == 1 else OBJECTS
 
 
 def problems(db: sqlite3.Connection) -> Iterator[str]:
@@ -100,17 +140,23 @@ def problems(db: sqlite3.Connection) -> Iterator[str]:
 
     Tables and indices that others added are not looked at: they change nothing in ours.
     """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if not 0 < version <= USER_VERSION:
+        yield "the file states a version that no program has given it"
+    if _text(db.execute("PRAGMA journal_mode").fetchone()[0]) == "wal":
+        yield "somebody has put the file into WAL mode: what is beside it may belong to it"
+    wanted = objects_of(version)
     found = {
         _text(name): (_text(kind), _text(sql))
         for name, kind, sql in db.execute("SELECT name, type, sql FROM sqlite_schema")
     }
-    for name, sql in OBJECTS.items():
+    for name, sql in wanted.items():
         kind = sql.split(maxsplit=2)[1].lower()
         if name not in found:
             yield f"the {kind} {name} is missing"
         elif found[name] != (kind, sql):
             yield f"the {kind} {name} is not as it was made"
-    foreign = sum(kind == "trigger" and name not in OBJECTS for name, (kind, _) in found.items())
+    foreign = sum(kind == "trigger" and name not in wanted for name, (kind, _) in found.items())
     if foreign:
         yield f"triggers that are not the ledger's own: {foreign}"
 

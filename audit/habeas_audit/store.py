@@ -17,10 +17,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from habeas_audit import schema
+from habeas_audit.checkpoint import SignedCheckpoint, origin_of
 from habeas_audit.commit import GroupCommit
 from habeas_audit.connection import connect, guard, new_file, use_rollback_journal
 from habeas_audit.entry import Draft, Entry, framed, timestamp
 from habeas_audit.errors import LedgerClosed, LedgerDamaged, LedgerRefused, from_sqlite
+from habeas_audit.stored_proofs import StoredProofs
 from habeas_audit.stored_tree import COLUMNS, Head, StoredTree, stored_head
 from habeas_audit.tree import EMPTY_ROOT
 
@@ -116,6 +118,11 @@ class Ledger:
         """The log's random name, 32 hex digits, which is inside every body."""
         return self._log_id
 
+    @property
+    def origin(self) -> str:
+        """The name under which this log's checkpoints are signed."""
+        return origin_of(self._log_id)
+
     def append(self, *drafts: Draft) -> tuple[Entry, ...]:
         """Record the drafts one after the other, all or none; they are on disk when this returns.
 
@@ -135,6 +142,52 @@ class Ledger:
         """The present size and root, as stored."""
         with self._reader() as db:
             return stored_head(db)
+
+    @contextmanager
+    def proofs(self) -> Iterator[StoredProofs]:
+        """Heads, proofs and checkpoints of one moment. Keep it short: an open reader keeps writers waiting."""
+        with self._reader() as db:
+            db.execute("BEGIN")
+            try:
+                yield StoredProofs(db)
+            finally:
+                db.execute("ROLLBACK")
+
+    def add_checkpoint(self, signed: SignedCheckpoint) -> bool:
+        """Keep a checkpoint, durably; False if one over as many or more entries is there already.
+
+        Raises LedgerBehind if it is not this log's, or over other entries than these: it is not kept then.
+        """
+        self._check_usable()
+
+        def insert(db: sqlite3.Connection) -> bool:
+            stored = StoredProofs(db)
+            stored.require(signed, self.origin)
+            newest = stored.newest_checkpoint()
+            if newest is not None and newest.head.size >= signed.head.size:
+                return False
+            db.execute("INSERT INTO checkpoints VALUES (?, ?)", (signed.head.size, signed.raw))
+            return True
+
+        return self._write(insert)
+
+    def add_timestamp(self, size: int, token: bytes) -> bool:
+        """Keep an RFC 3161 token over the checkpoint of that size; False if it has one already."""
+        self._check_usable()
+
+        def insert(db: sqlite3.Connection) -> bool:
+            if db.execute("SELECT 1 FROM timestamps WHERE size = ?", (size,)).fetchone():
+                return False
+            db.execute("INSERT INTO timestamps VALUES (?, ?)", (size, token))
+            return True
+
+        return self._write(insert)
+
+    def _write(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
+        try:
+            return self._group.run(work)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise from_sqlite(error) from None
 
     def entries(
         self,

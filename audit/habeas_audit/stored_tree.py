@@ -50,7 +50,7 @@ class StoredTree:
         if self._stored == known:
             return
         self._frontier = Frontier(
-            self._stored.size, [_stored_hash(db, level, idx) for level, idx in peak_positions(self._stored.size)]
+            self._stored.size, [stored_hash(db, level, idx) for level, idx in peak_positions(self._stored.size)]
         )
         last = db.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()[0]
         if last != self._stored.size or self._frontier.root() != self._stored.root:
@@ -89,7 +89,8 @@ def stored_head(db: sqlite3.Connection) -> Head:
     return Head(*row)
 
 
-def _stored_hash(db: sqlite3.Connection, level: int, idx: int) -> bytes:
+def stored_hash(db: sqlite3.Connection, level: int, idx: int) -> bytes:
+    """The hash of one completed subtree as the file states it; LedgerDamaged if it does not."""
     if level:
         row = db.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", (level, idx)).fetchone()
     else:

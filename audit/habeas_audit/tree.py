@@ -8,6 +8,7 @@ inclusion path or consistency path of any earlier size takes O(log n) look-ups.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -63,6 +64,17 @@ def rows(leaves: Sequence[bytes]) -> list[list[bytes]]:
     while len(below := levels[-1]) > 1:
         levels.append([node_hash(left, right) for left, right in zip(below[::2], below[1::2], strict=False)])
     return levels
+
+
+def root_at(levels: Sequence[Sequence[bytes]], size: int) -> bytes:
+    """The tree head over the first `size` leaves, given the `rows` of at least so many; O(log n) hashes."""
+    return fold([levels[level][idx] for level, idx in peak_positions(size)])
+
+
+def roots_at(levels: Sequence[Sequence[bytes]], start: int, marks: Sequence[int]) -> dict[int, bytes]:
+    """`root_at` for each of the ascending marks that lies among these leaves, the first being leaf `start` of a log."""
+    inside = marks[bisect_right(marks, start) : bisect_right(marks, start + len(levels[0]))]
+    return {mark: root_at(levels, mark - start) for mark in inside}
 
 
 class Frontier:

@@ -6,22 +6,25 @@ the head, only a head kept elsewhere can show.
 
 from __future__ import annotations
 
+import json
 import os
-import secrets
 import sqlite3
+import subprocess
+import sys
+import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
 from habeas_audit import schema
 from habeas_audit.connection import connect, has_journal
 from habeas_audit.errors import LedgerBusy, LedgerDamaged, from_sqlite
-from habeas_audit.rowcheck import Row, RowCheck
-from habeas_audit.tree import EMPTY_ROOT, Frontier, fold, rows
+from habeas_audit.rowcheck import Row, RowCheck, agree, hashes_of, read_rows
+from habeas_audit.tree import EMPTY_ROOT, Frontier, fold, root_at, roots_at, rows
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with how many entries are done, and how many there are."""
@@ -29,9 +32,11 @@ Progress = Callable[[int, int], None]
 MAX_FINDINGS: Final = 1000
 """Findings that are kept; a last one of kind `more` counts the others."""
 
-_LEVELS: Final = 12
+_LEVELS: Final = 10
 _CHUNK: Final = 2**_LEVELS
 """Entries per read transaction, so that writers never wait long; a power of two, so that a chunk is a subtree."""
+_WORTH_HELP: Final = 64 * 2**20
+"""Size of a file from which starting another process pays, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Verification:
     root: bytes
     """RFC 6962 root computed over them, 32 bytes: the one to compare with a head kept elsewhere."""
     findings: tuple[Finding, ...]
+    roots: Mapping[int, bytes] = field(default_factory=dict)
+    """For each mark that is not beyond `size`: the root over so many first rows, as they follow one another."""
 
     @property
     def root_text(self) -> str:
@@ -66,25 +73,31 @@ class Verification:
 
 
 def verify(
-    path: str | os.PathLike[str], *, progress: Progress | None = None, busy_seconds: float = 10.0
+    path: str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+    busy_seconds: float = 10.0,
+    marks: Collection[int] = (),
 ) -> Verification:
     """Read the whole file and say what is wrong with it; memory stays flat, the file is opened read-only.
 
     A file that cannot be read is a finding, not an exception. Entries appended while this runs are not looked at.
+    `marks`: sizes, in any order, of which the answer tells the roots. A large file is read by two processes.
     """
     path = Path(path)
-    check = _Verifier(progress)
+    check = _Verifier(progress, marks)
     try:
         if not path.is_file():
             raise OSError
-        with closing(connect(path, "verify", busy_seconds)) as db:
+        help_ = _Helper(path, check.marks, busy_seconds)
+        with closing(connect(path, "verify", busy_seconds)) as db, help_ as helper:
             db.text_factory = bytes  # a damaged file may hold text that is not UTF-8
-            check.run(db)
+            check.run(db, helper)
     except OSError:
         check.add("unreadable", f"{path.name} is not a file that can be read")
     except sqlite3.Error as error:
         check.add(*_sorted_error(error, path))
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         # Where the schema itself was damaged, columns hold any type, and SQLite's own messages may not be UTF-8.
         check.add("malformed", "the ledger holds values that its columns cannot have")
     return check.result()
@@ -117,17 +130,30 @@ class _Snapshot:
     """Level → highest stored index."""
 
 
+class _Chunk(NamedTuple):
+    """What the tree needs to know of the entries that were read together."""
+
+    size: int
+    root: bytes
+    """Over this chunk's entries alone."""
+    marks: dict[int, bytes]
+    """Mark → the same, over those up to there."""
+
+
 class _Verifier:
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, progress: Progress | None, marks: Collection[int]) -> None:
+        self.marks = sorted({mark for mark in marks if mark >= 0})
         self._progress = progress
         self._findings: list[Finding] = []
         self._more = 0
         self._size = 0
+        self._done = 0
         self._next = 1
         self._in_place = True
         self._changed: list[int] = []  # leaves whose bytes changed, from 0, ascending
         self._upper = Frontier()  # of whole chunks
-        self._rest: list[bytes] = []  # peaks of the last chunk, which may be a part of one
+        self._rest: list[bytes] = []  # the root of the last chunk, if it is a part of one
+        self._roots = {mark: EMPTY_ROOT for mark in self.marks[:1] if mark == 0}
 
     def add(self, kind: str, text: str, seq: int | None = None) -> None:
         if len(self._findings) < MAX_FINDINGS:
@@ -139,9 +165,9 @@ class _Verifier:
         findings = tuple(self._findings)
         if self._more:
             findings += (Finding("more", None, f"{self._more} more findings"),)
-        return Verification(not findings, self._size, self._root(), findings)
+        return Verification(not findings, self._size, self._root(), findings, self._roots)
 
-    def run(self, db: sqlite3.Connection) -> None:
+    def run(self, db: sqlite3.Connection, helper: _Helper) -> None:
         if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
             self.add("foreign", "the file is not a ledger")
             return
@@ -154,16 +180,59 @@ class _Verifier:
         for problem in schema.problems(db):
             self.add("schema", problem)
         said = self._snapshot(db)
-        check = RowCheck(said.log_id, secrets.token_hex(16))
-        for chunk in _chunks(db, said.last):
-            hashes = [sha256(b"\x00" + row[7]).digest() for row in chunk]
-            self._places(chunk)
-            self._rows(check, chunk, hashes)
-            self._nodes(db, hashes)
-            self._size += len(chunk)
-            if self._progress is not None:
-                self._progress(self._size, said.last)
+        self._entries(db, helper, said)
         self._end(said)
+
+    def _entries(self, db: sqlite3.Connection, helper: _Helper, said: _Snapshot) -> None:
+        check = RowCheck(said.log_id)
+        after = -(2**63)
+        while True:
+            chunk = self._vouched(helper, said)
+            if chunk is None:
+                read = read_rows(db, after, said.last, _CHUNK)
+                if not read:
+                    return
+                if read[-1][0] <= after:
+                    # Where the order of the rows is damaged, the same ones would come again and again.
+                    self.add("malformed", "the entries are not in the order of their numbers")
+                    return
+                after = read[-1][0]
+                chunk = self._checked(db, check, read)
+            else:
+                after = self._size + chunk.size
+            self._put(db, chunk)
+            self._done = max(self._done, min(self._size + helper.ahead(self._size >> _LEVELS) * _CHUNK, said.last))
+            if self._progress is not None:
+                self._progress(self._done, said.last)
+
+    def _vouched(self, helper: _Helper, said: _Snapshot) -> _Chunk | None:
+        """The next chunk, if nothing was missing so far and the helper has found it whole and well."""
+        if not self._in_place or self._size + _CHUNK > said.last:
+            return None
+        chunk = helper.vouched(self._size >> _LEVELS, said.log_id)
+        if chunk is not None:
+            self._next += chunk.size
+        return chunk
+
+    def _checked(self, db: sqlite3.Connection, check: RowCheck, read: Sequence[Row]) -> _Chunk:
+        hashes = hashes_of(read)
+        self._places(read)
+        self._rows(check, read, hashes)
+        levels = rows(hashes)
+        for level, computed in enumerate(levels[1:], 1):
+            self._compare(db, level, self._size >> level, computed)
+        return _Chunk(len(read), root_at(levels, len(read)), roots_at(levels, self._size, self.marks))
+
+    def _put(self, db: sqlite3.Connection, chunk: _Chunk) -> None:
+        """Put the chunk into the tree, and compare the subtrees above it that it completes with the stored ones."""
+        for mark, inside in chunk.marks.items():
+            self._roots[mark] = fold([*self._upper.peaks, inside])
+        self._size += chunk.size
+        if chunk.size < _CHUNK:
+            self._rest = [chunk.root]
+            return
+        for node in self._upper.append(chunk.root):
+            self._compare(db, node.level + _LEVELS, node.idx, [node.hash])
 
     def _snapshot(self, db: sqlite3.Connection) -> _Snapshot:
         db.execute("BEGIN")
@@ -205,32 +274,15 @@ class _Verifier:
                 if kind == "leaf" and len(self._changed) < MAX_FINDINGS:
                     self._changed.append(self._size + index)
 
-    def _nodes(self, db: sqlite3.Connection, hashes: Sequence[bytes]) -> None:
-        """Compute the subtrees that these leaves complete, and compare them with the stored ones."""
-        levels = rows(hashes)
-        for level, computed in enumerate(levels[1:], 1):
-            first = self._size >> level
-            self._compare(db, level, first, computed)
-        if len(hashes) < _CHUNK:
-            self._rest = [computed[-1] for computed in reversed(levels) if len(computed) % 2]
-            return
-        for node in self._upper.append(levels[-1][0]):
-            self._compare(db, node.level + _LEVELS, node.idx, [node.hash])
-
     def _compare(self, db: sqlite3.Connection, level: int, first: int, computed: Sequence[bytes]) -> None:
         # Where entries are missing, every later leaf has moved, and no stored node can be right.
         if not self._in_place:
             return
-        stored = dict(
-            db.execute(
-                "SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ?",
-                (level, first, first + len(computed)),
-            )
-        )
-        expected = dict(enumerate(computed, first))
-        if stored == expected:
+        if agree(db, level, first, computed):
             return
-        for idx, value in expected.items():
+        where = (level, first, first + len(computed))
+        stored = dict(db.execute("SELECT idx, hash FROM nodes WHERE level = ? AND idx >= ? AND idx < ?", where))
+        for idx, value in enumerate(computed, first):
             if stored.get(idx) != value and not self._explained(level, idx):
                 word = "is missing" if idx not in stored else "is not the one computed"
                 self.add("node", f"the stored hash at level {level}, index {idx} {word}")
@@ -253,12 +305,97 @@ class _Verifier:
         return fold([*self._upper.peaks, *self._rest])
 
 
-def _chunks(db: sqlite3.Connection, last: int) -> Iterator[list[Row]]:
-    after = -(2**63)
-    while chunk := db.execute(
-        "SELECT seq, at, type, case_id, run_id, connection, actor, body, leaf_hash FROM entries "
-        "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-        (after, last, _CHUNK),
-    ).fetchall():
-        yield chunk
-        after = chunk[-1][0]
+class _Helper:
+    """Another process that checks whole chunks of a large file, from the last one down, while this one comes up.
+
+    It only ever vouches for chunks in which nothing is wrong. All others, and all of them where it cannot be started,
+    fails or is late, are checked here: so there is one place that makes findings, and they never depend on it.
+    """
+
+    def __init__(self, path: Path, marks: Sequence[int], busy_seconds: float) -> None:
+        self._path = path
+        self._order = {"path": str(path.absolute()), "marks": marks, "busy": busy_seconds, "levels": _LEVELS}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listener = threading.Thread(target=self._listen, name="habeas-verify", daemon=True)
+        self._vouched: dict[int, tuple[str, _Chunk]] = {}
+
+    def __enter__(self) -> Self:
+        if sys.executable and _cores() > 1 and self._path.stat().st_size >= _WORTH_HELP:
+            # Whatever goes wrong, we do without. It is not forked, since SQLite's connections do not survive that.
+            code = "import sys; sys.path[:] = sys.argv[1:]; from habeas_audit.verify import _help; _help()"
+            with suppress(OSError):
+                self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and this package
+                    [sys.executable, "-I", "-c", code, *sys.path],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+                self._listener.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._listener.join()
+            with self._process:  # closes the pipes, and waits
+                pass
+
+    def vouched(self, index: int, log_id: str) -> _Chunk | None:
+        """The chunk of that index, if the helper has found it whole and well."""
+        log, chunk = self._vouched.pop(index, ("", None))
+        return chunk if log == log_id else None
+
+    def ahead(self, index: int) -> int:
+        """How many chunks it vouches for, from this index on."""
+        return sum(place >= index for place in list(self._vouched))
+
+    def _listen(self) -> None:
+        """Take down what it writes, so that it never waits for us: checking the file's pages takes a while."""
+        if self._process is None or self._process.stdin is None or self._process.stdout is None:
+            return
+        with suppress(OSError), self._process.stdin as stream:
+            stream.write(json.dumps(self._order).encode())
+        for line in self._process.stdout:
+            with suppress(ValueError):  # cut off when it ended
+                index, log_id, root, marks = json.loads(line)
+                inside = {int(mark): bytes.fromhex(found) for mark, found in marks.items()}
+                self._vouched[index] = log_id, _Chunk(_CHUNK, bytes.fromhex(root), inside)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _help() -> None:
+    """What the helper does: read its order, and write a line for each chunk that it vouches for."""
+    order = json.load(sys.stdin)
+    levels = order["levels"]
+    with closing(connect(Path(order["path"]), "verify", order["busy"])) as db:
+        log_id = db.execute("SELECT log_id FROM log").fetchone()[0]
+        last = db.execute("SELECT max(seq) FROM entries").fetchone()[0]
+        check = RowCheck(log_id)
+        # Not the first one, where there may be rows with numbers below 1.
+        for index in range((last >> levels) - 1, 0, -1):
+            tree = _well(db, check, index << levels, levels)
+            if tree is not None:
+                marks = {mark: root.hex() for mark, root in roots_at(tree, index << levels, order["marks"]).items()}
+                sys.stdout.write(json.dumps([index, log_id, tree[-1][0].hex(), marks]) + "\n")
+                sys.stdout.flush()
+
+
+def _well(db: sqlite3.Connection, check: RowCheck, start: int, levels: int) -> list[list[bytes]] | None:
+    """The subtrees of so many levels over the entries from `start` on, if nothing is missing or wrong there."""
+    size = 1 << levels
+    read = read_rows(db, start, start + size, size)
+    if [row[0] for row in read] != list(range(start + 1, start + size + 1)):
+        return None
+    hashes = hashes_of(read)
+    if check.suspects(read, hashes):
+        return None
+    computed = rows(hashes)
+    for level, nodes in enumerate(computed[1:], 1):
+        if not agree(db, level, start >> level, nodes):
+            return None
+    return computed

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
+from habeas import __version__
+from habeas.cases.duplicates import OpenRequests
 from habeas.cases.identity import IdentityTable, open_identity, resolve
 from habeas.cases.ids import run_id
 from habeas.cases.keys import KeyStore
@@ -25,6 +24,7 @@ from habeas.clock import Clock, SystemClock, rfc3339
 from habeas.config import Config, load_config
 from habeas.control import RunControl
 from habeas.engine.access import AccessPass, InventoryPass
+from habeas.engine.approvals import not_resumed
 from habeas.engine.canary import CanaryPass
 from habeas.engine.changing import ChangePass
 from habeas.engine.erasure import ErasurePass, search_and_plan
@@ -33,67 +33,29 @@ from habeas.engine.links import open_links
 from habeas.engine.plan import Notice, Plan
 from habeas.engine.runner import run_cases
 from habeas.engine.schema import FieldMemory
-from habeas.engine.tools import ConnectionTrouble, Run, Tools, search, side_by_side
-from habeas.errors import InputError, PolicyError, StorageError
-from habeas.home import Home, private_folder
+from habeas.engine.tools import (
+    ConnectionTrouble,
+    Run,
+    Tools,
+    search,
+    side_by_side,
+)
+from habeas.errors import InputError, KeyDestroyed, PolicyError, RefusedError, StorageError
+from habeas.evidence.seal import Seal
+from habeas.home import Home
 from habeas.models import CaseStatus, CaseType, Identifier, Inventory, Json, Subject
+from habeas.opening import actor, head_json, open_seal, open_suppression_list
 from habeas.registry import Registry
 from habeas_audit import Draft, Head, Ledger
 from habeas_policies import Policy, PolicyProblem, due, load
 
-__all__ = ["App", "create_home", "head_json", "ledger_only"]
+__all__ = ["WITH_POLICY", "App"]
 
 _MAX_CASE_WORKERS = 16
 _MAX_TEXT = 4096
-_WITH_POLICY = (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY)
+WITH_POLICY = (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY)
 """Types of cases whose outcome a policy decides: the others do exactly what was asked."""
 _DEFAULT_POLICIES = {"ccpa": {"erasure": "ccpa-delete"}}
-
-
-def create_home(home: Home, clock: Clock) -> list[str]:
-    """Makes whatever of a home is missing, never touching what is there. Returns what was made."""
-    private_folder(home.path)
-    private_folder(home.packages)
-    _refuse_loss(home)
-    made = []
-    if not home.keys.exists():
-        KeyStore.create(home.keys).close()
-        made.append(home.keys.name)
-    if not home.vault.exists():
-        keys = KeyStore.open(home.keys)
-        Vault.create(home.vault, keys).close()
-        keys.close()
-        made.append(home.vault.name)
-    if not home.ledger.exists():
-        Ledger.create(home.ledger, clock.now).close()
-        made.append(home.ledger.name)
-    return made
-
-
-def _refuse_loss(home: Home) -> None:
-    """They are made in this order, so one that lacks while a later one is there was lost, and must not be made anew."""
-    files = [home.keys, home.vault, home.ledger]
-    for n, path in enumerate(files):
-        later = [other.name for other in files[n + 1 :] if other.exists()]
-        if later and not path.exists():
-            raise StorageError(f"{path} is missing, but {later[0]} is there", advice="restore it from a backup")
-
-
-@contextmanager
-def ledger_only(home: Home, clock: Clock) -> Iterator[Ledger]:
-    """The ledger without anything else: for reading the log, which needs no configuration and no keys."""
-    if not home.ledger.exists():
-        home.require()
-    ledger = Ledger.open(home.ledger, clock.now)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
-
-
-def head_json(head: Head) -> Json:
-    """A head of the ledger as every command's JSON shows it."""
-    return {"size": head.size, "root": head.root_text}
 
 
 @dataclass(frozen=True)
@@ -104,6 +66,8 @@ class CaseRecord:
     reference: str
     notices: tuple[Notice, ...]
     package: str
+    details: Literal["held", "destroyed", "unavailable"] = "held"
+    """Whether what was asked and planned can still be read; ``destroyed``: its purpose had ended, and so did it."""
 
     def to_json(self, head: Head) -> Json:
         """The contract's JSON of a case."""
@@ -123,20 +87,28 @@ class CaseRecord:
             "notices": [{"connection": n.connection, "text": n.text, "until": n.until or None} for n in self.notices],
             "ledger": head_json(head),
         }
+        if self.details != "held":
+            value["details"] = self.details
         return value | ({"package": self.package} if self.package else {})
 
 
 class App:
     """One opened installation. Close it, or use it as a context manager."""
 
-    def __init__(self, tools: Tools, config: Config, locks: CaseLocks, identity: IdentityTable | None) -> None:
-        self.tools, self.config, self.locks, self.identity = tools, config, locks, identity
+    def __init__(
+        self, tools: Tools, config: Config, locks: CaseLocks, identity: IdentityTable | None, seal: Seal,
+        requests: OpenRequests | None = None,
+    ) -> None:  # fmt: skip
+        self.tools, self.config, self.locks, self.identity, self.seal = tools, config, locks, identity, seal
+        self._requests = requests
 
     @classmethod
-    def open(cls, home: Home, config_path: Path, clock: Clock | None = None) -> App:
+    def open(cls, home: Home, config_path: Path, clock: Clock | None = None, *, behind: bool = False) -> App:
         """Reads the configuration, resolves secrets, loads plugins, opens the files. Sends nothing.
 
-        Raises :class:`~habeas.errors.ConfigError` and :class:`~habeas.errors.StorageError`.
+        A ledger that is not the one that was signed is refused, unless ``behind`` says that it may be.
+        Raises :class:`~habeas.errors.ConfigError`, :class:`~habeas.errors.StorageError` and
+        :class:`~habeas_audit.LedgerError`.
         """
         clock = clock or SystemClock()
         config = load_config(config_path)
@@ -147,7 +119,12 @@ class App:
         keys = KeyStore.open(home.keys)
         vault = Vault.open(home.vault, keys)
         ledger = Ledger.open(home.ledger, clock.now)
-        register = Register(ledger, vault, keys, clock)
+        seal = open_seal(home, config.audit, ledger, clock)
+        if not behind:
+            seal.require_continuity()
+        suppression = open_suppression_list(home, keys, ledger)
+        requests = OpenRequests.open(home.suppression, keys)
+        register = Register(ledger, vault, keys, clock, requests)
         search = [config.policies] if config.policies else []
 
         @cache
@@ -166,8 +143,10 @@ class App:
             clock,
             config.controller,
             FieldMemory(ledger, keys, clock),
+            suppression,
+            config.approvals,
         )  # fmt: skip
-        return cls(tools, config, CaseLocks(home.locks), identity)
+        return cls(tools, config, CaseLocks(home.locks), identity, seal, requests)
 
     def close(self) -> None:
         """Closes all files, and the connections to vendors."""
@@ -175,6 +154,9 @@ class App:
             link.crew.close()
         self.tools.ledger.close()
         self.tools.vault.close()
+        self.tools.suppression.close()
+        if self._requests is not None:
+            self._requests.close()
         self.tools.keys.close()
         self.locks.close()
 
@@ -236,7 +218,7 @@ class App:
     def new_case(
         self, case_type: CaseType, subject: Subject, *, policy: str = "", regime: str = "", reference: str = "",
         received_at: datetime | None = None, output: str = "", details: Mapping[str, Json] | None = None,
-        approved: bool = False,
+        approved: bool = False, follows: str = "",
     ) -> NewCase:  # fmt: skip
         """A case ready to be opened, with its deadline.
 
@@ -248,16 +230,35 @@ class App:
                 raise InputError(f"the {what} is longer than {_MAX_TEXT} characters, or not text")
         regime = regime or self.config.controller.regime
         received = received_at or self.tools.clock.now()
+        controller = self.config.controller
         try:
-            deadline = due(regime, received, self.config.controller.timezone)
+            deadline = due(regime, received, controller.timezone, holidays=controller.holidays)
         except PolicyProblem as problem:
             raise PolicyError(str(problem), advice=problem.advice) from None
-        chosen = self.policy_for(case_type, regime, policy) if case_type in _WITH_POLICY else None
+        chosen = self.policy_for(case_type, regime, policy) if case_type in WITH_POLICY else None
         return NewCase(
             case_type, Request(subject, reference, output, details or {}), regime, received, deadline.due,
-            f"{regime}/{deadline.version}",
-            chosen.name if chosen else "", chosen.digest if chosen else "", approved,
+            deadline.rule_id,
+            chosen.name if chosen else "", chosen.digest if chosen else "", approved, follows,
+            deadline.acknowledge_by, chosen.identity_check if chosen else False,
         )  # fmt: skip
+
+    def refuse_duplicate(self, new: NewCase) -> None:
+        """Raises :class:`RefusedError` where the same person asks for the same in a case that is still open."""
+        found = self.tools.register.duplicate(new.type, new.request.subject)
+        if found is not None:
+            raise RefusedError(
+                f"case {found.case_id} ({found.status}, due {self.local_day(found.due_at)}) is about the same",
+                advice="`habeas resume` goes on with it; --again opens another",
+            )
+
+    def refuse_without_four_eyes(self) -> None:
+        """Raises :class:`RefusedError` where erasures need a plan, an approval and somebody who applies it."""
+        if self.config.approvals.required:
+            raise RefusedError(
+                "erasures need more than one person here ([approvals] required)",
+                advice="`habeas plan`, then `habeas approve` and `habeas apply` by somebody else",
+            )
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
@@ -268,7 +269,7 @@ class App:
         run = Run(name or run_id(self.tools.clock.now()), actor(), control, listen)
         started = {
             "command": command,
-            "version": version("habeas"),
+            "version": __version__,
             "plugins": {link.name: link.info.name for link in self.tools.links.values()},
         }
         ledger.append(Draft("run.started", "", run.run_id, "", run.actor, started))
@@ -279,7 +280,7 @@ class App:
         finally:
             # If the ledger itself is what broke, the first error is the one to tell.
             with suppress(Exception):
-                ledger.append(Draft("run.ended", "", run.run_id, "", "", {"how": ended}))
+                self.seal.end(Draft("run.ended", "", run.run_id, "", "", {"how": ended}))
 
     def plan_only(self, run: Run, subject: Subject, policy: Policy) -> Plan:
         """What an erasure would do. Reads only, opens no case."""
@@ -309,11 +310,9 @@ class App:
 
     def carry_out(self, run: Run, new: NewCase) -> CaseView:
         """Opens a case that needs no further yes, and passes over it once."""
-        (case_id,) = self.tools.register.open(run.run_id, run.actor, [new])
+        (case_id,) = self.tools.register.open(run.run_id, [new])
         with self.hold(case_id):
-            view = self.work_on(run, case_id)
-        assert view is not None  # noqa: S101 - only an erasure can lack a yes
-        return view
+            return self.work_on(run, case_id) or self.tools.register.view(case_id)
 
     def erasure(self, run: Run, case_id: str) -> ErasurePass:
         """One pass over an erasure case; hold its lock."""
@@ -332,13 +331,16 @@ class App:
     def work_on(self, run: Run, case_id: str) -> CaseView | None:
         """One whole pass over a case of any type; the case's lock is held by the caller."""
         view = self.tools.register.view(case_id)
-        if view.status in ("completed", "refused", "cancelled"):
+        if view.closed:
             return view
+        if view.doubtful or (view.type is CaseType.ERASURE and not view.approved):
+            run.emit(CaseUnapproved(case_id, view.waits_for))
+            return None
+        if view.type is CaseType.ERASURE and (why := not_resumed(self.tools, self.config.approvals, view)):
+            run.emit(CaseUnapproved(case_id, why))
+            return None
         match view.type:
             case CaseType.ERASURE:
-                if not view.approved:
-                    run.emit(CaseUnapproved(case_id))
-                    return None
                 work = ErasurePass(self.tools, run, case_id)
                 return work.execute(work.prepare())
             case CaseType.INVENTORY:
@@ -348,7 +350,7 @@ class App:
             case CaseType.CANARY:
                 return CanaryPass(self.tools, run, case_id).clean_up()
             case _:
-                return AccessPass(self.tools, run, case_id, version("habeas")).execute()
+                return AccessPass(self.tools, run, case_id, __version__).execute()
 
     def run_all(self, run: Run, case_ids: Iterable[str]) -> Iterator[Event]:
         """Passes over many cases, several at a time. Yields events; see :func:`habeas.engine.runner.run_cases`."""
@@ -356,8 +358,12 @@ class App:
         def work(case_id: str, emit: Callable[[Event], None]) -> CaseView | None:
             return self.work_on(Run(run.run_id, run.actor, run.control, emit), case_id)
 
-        workers = min(_MAX_CASE_WORKERS, max(2, sum(link.limits.concurrency for link in self.tools.links.values())))
-        return run_cases(case_ids, work, locks=self.locks, control=run.control, workers=workers)
+        return run_cases(case_ids, work, locks=self.locks, control=run.control, workers=self.workers)
+
+    @property
+    def workers(self) -> int:
+        """How many cases are worked on at a time: as many as all connections together take calls."""
+        return min(_MAX_CASE_WORKERS, max(2, sum(link.limits.concurrency for link in self.tools.links.values())))
 
     # -- after a case -----------------------------------------------------------------------------------------------
 
@@ -373,8 +379,10 @@ class App:
                 notices = tuple(Notice(*parts) for parts in vault.get(view.case_id, "notices"))
             else:
                 notices = ()
+        except KeyDestroyed:
+            return CaseRecord(view, "", (), "", "destroyed")
         except StorageError:
-            return CaseRecord(view, "", (), "")
+            return CaseRecord(view, "", (), "", "destroyed" if view.details_destroyed_at else "unavailable")
         path = Path(request.output) if request.output else self.tools.home.packages / f"{view.case_id}.zip"
         return CaseRecord(view, request.reference, notices, str(path) if is_access and path.exists() else "")
 
@@ -385,6 +393,10 @@ class App:
             self.locks.release(case_id)
             return replace(view, status=CaseStatus.INCOMPLETE)
         return view
+
+    def sent(self, view: CaseView) -> bool:
+        """Whether anything that could change something was sent to a vendor for a case."""
+        return self.tools.ledger.last(view.case_id, ["call.intent"]) is not None
 
     def local_day(self, at: str) -> str:
         """The day of an RFC 3339 instant at the controller's seat: ``2026-11-21``."""
@@ -402,12 +414,3 @@ class App:
 def _is_text(value: str) -> bool:
     """Not so for bytes of the command line that are no UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def actor() -> str:
-    """Who runs this, as the operating system knows them; goes into the ledger."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):
-        name = "unknown"
-    return f"{name} ({Path(sys.argv[0]).name or 'habeas'})"

@@ -8,7 +8,10 @@
     │   ├── PolicyError       a policy that is unknown, unreadable or contradicts itself
     │   └── InputError        an identifier, a row, a file given by the user
     ├── RefusedError          nothing is changed, and the reason is said; exit 4
+    │   └── Suppressed        the person has been erased: nothing may be written about them any more
     ├── StorageError          ledger, vault or key store cannot be trusted or written; the run stops; exit 1
+    │   ├── KeyDestroyed      what it opened is gone for good, because its purpose had ended: nothing is wrong
+    │   └── KeyUnavailable    the key is not there, and nobody has destroyed it: it may come back from a backup
     ├── RunEnded              this run may not send any more (deadline, Ctrl-C); what is open is left to `resume`
     ├── PluginFault           a plugin broke its contract; its connection fails, the others go on
     └── VendorError           one connection's trouble; its connection fails, the others go on
@@ -32,6 +35,8 @@ __all__ = [
     "ConfigError",
     "HabeasError",
     "InputError",
+    "KeyDestroyed",
+    "KeyUnavailable",
     "NoAnswer",
     "NotSent",
     "OutcomeUnknown",
@@ -42,6 +47,7 @@ __all__ = [
     "Rejected",
     "RunEnded",
     "StorageError",
+    "Suppressed",
     "UsageError",
     "VendorError",
 ]
@@ -86,8 +92,20 @@ class RefusedError(HabeasError):
     exit_code = 4
 
 
+class Suppressed(RefusedError):
+    """A write about a person who has been erased, stopped before it was sent."""
+
+
 class StorageError(HabeasError):
     """The ledger, the vault or the key store cannot be read, trusted or written."""
+
+
+class KeyDestroyed(StorageError):
+    """A key was destroyed on purpose: what it opened cannot be read by anybody any more."""
+
+
+class KeyUnavailable(StorageError):
+    """A key is missing that nobody has destroyed: what it opens is there, and cannot be read now."""
 
 
 class RunEnded(HabeasError):

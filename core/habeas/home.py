@@ -46,6 +46,28 @@ class Home:
         return self.path / "packages"
 
     @property
+    def suppression(self) -> Path:
+        return self.path / "suppression.db"
+
+    @property
+    def signing(self) -> Path:
+        """Keys that sign the ledger: public ones always, private ones unless a keyring holds them."""
+        return self.path / "signing"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Signed heads of the ledger, outside its database."""
+        return self.path / "checkpoints"
+
+    @property
+    def certificates(self) -> Path:
+        return self.path / "certificates"
+
+    @property
+    def reports(self) -> Path:
+        return self.path / "reports"
+
+    @property
     def config(self) -> Path:
         return self.path / "habeas.toml"
 

@@ -22,7 +22,7 @@ from habeas.changes import (
     Rectification,
 )
 from habeas.connection import Connection
-from habeas.errors import ConfigError, PluginFault, RunEnded, StorageError, VendorError
+from habeas.errors import ConfigError, PluginFault, RunEnded, StorageError, Suppressed, VendorError
 from habeas.models import (
     Action,
     Document,
@@ -52,7 +52,7 @@ _LONGEST_TEXT = 2000
 """Characters of a reason or evidence: an entry of the ledger must hold it."""
 _LARGEST_COUNT = 2**53 - 1
 """RFC 8785 numbers are IEEE 754 doubles."""
-_PASSING = (VendorError, PluginFault, RunEnded, StorageError, LedgerError)
+_PASSING = (VendorError, PluginFault, RunEnded, Suppressed, StorageError, LedgerError)
 """What may come out of a hook as it is: the vendor's trouble, and what our own journal raises under a plugin's call."""
 
 _READ_BACK = (Result.UPDATED, Result.UNCHANGED, Result.ABSENT)

@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 
 from habeas_policies.errors import Problem, shown
 from habeas_policies.period import Period
-from habeas_policies.policy import Match, Policy, Rule, Ruling
+from habeas_policies.policy import After, Match, Policy, Rule, Ruling
 
 __all__ = ["MAX_BYTES", "check", "one_line", "read", "schema", "too_large"]
 
@@ -31,7 +31,13 @@ _ENOUGH = 20
 _NOT_BLANK = r"\S"
 """The schema's pattern for free text."""
 _MANY_LINES = ("description",)
-_KINDS = {"string": "a text", "array": "a list", "object": "a table", "integer": "a whole number"}
+_KINDS = {
+    "string": "a text",
+    "array": "a list",
+    "object": "a table",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
 
 _Document = dict[str, Any]
 
@@ -197,6 +203,10 @@ _PLAINLY = {
 
 
 def _periods(document: _Document, source: str) -> Iterator[Problem]:
+    for index, text in enumerate(document.get("after", {}).get("recheck", ())):
+        if Period.parse(text) == Period(0, 0):
+            path = f"$.after.recheck[{index}]"
+            yield Problem(source, path, "is no time at all", "the case itself has just read the vendors back")
     for index, rule in enumerate(document.get("rules", ())):
         if "period" in rule:
             period, path = Period.parse(rule["period"]), f"$.rules[{index}].period"
@@ -228,6 +238,15 @@ def _build(document: _Document) -> Policy:
         default=_ruling(document["default"]),
         rules=tuple(Rule(_match(rule["match"]), _ruling(rule)) for rule in document.get("rules", ())),
         expires=date.fromisoformat(document["expires"]) if "expires" in document else None,
+        after=_after(document.get("after", {})),
+        identity_check=document.get("identity_check", False),
+    )
+
+
+def _after(table: _Document) -> After:
+    return After(
+        recheck=tuple(Period.parse(text) for text in table["recheck"]) if "recheck" in table else None,
+        keep_details=Period.parse(table["keep_details"]) if "keep_details" in table else None,
     )
 
 

@@ -13,7 +13,7 @@ import rfc8785
 from habeas_policies.errors import PolicyExpired
 from habeas_policies.period import Period
 
-__all__ = ["Action", "Decision", "Facts", "Match", "Policy", "PolicyType", "Rule", "Ruling", "Starts"]
+__all__ = ["Action", "After", "Decision", "Facts", "Match", "Policy", "PolicyType", "Rule", "Ruling", "Starts"]
 
 Action = Literal["erase", "retain", "manual"]
 PolicyType = Literal["erasure", "access"]
@@ -155,6 +155,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class After:
+    """What happens once a case is closed. A field that is ``None`` leaves it to the configuration."""
+
+    recheck: tuple[Period, ...] | None = None
+    """When erased people are looked up again, counted from the case's end; empty: never."""
+    keep_details: Period | None = None
+    """How long the key to what was asked and planned is kept, counted from the case's end."""
+
+    def meaning(self) -> dict[str, str | list[str]]:
+        """The fields that say something."""
+        said: dict[str, str | list[str]] = {}
+        if self.recheck is not None:
+            said["recheck"] = [str(period) for period in self.recheck]
+        if self.keep_details is not None:
+            said["keep_details"] = str(self.keep_details)
+        return said
+
+
+@dataclass(frozen=True)
 class Policy:
     """What to do with each kind of record, and why. Rules in order, then the default."""
 
@@ -170,6 +189,9 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     expires: date | None = None
     """Last day on which it may be used."""
+    after: After = After()
+    identity_check: bool = False
+    """Whether a case waits until it is confirmed who asked (Art. 12(6) GDPR: where there is reasonable doubt)."""
 
     @cached_property
     def digest(self) -> str:
@@ -189,6 +211,10 @@ class Policy:
         }
         if self.expires is not None:
             meaning["expires"] = self.expires.isoformat()
+        if self.after.meaning():
+            meaning["after"] = self.after.meaning()
+        if self.identity_check:
+            meaning["identity_check"] = True
         return "sha256:" + hashlib.sha256(rfc8785.dumps(meaning)).hexdigest()  # type: ignore[arg-type] # its alias of JSON is invariant
 
     def require_current(self, on: date) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from habeas.app import create_home
 from habeas.clock import SystemClock
 from habeas.demo.world import World
+from habeas.evidence.seal import witnesses_in
 from habeas.home import Home
+from habeas.opening import create_home
 from habeas.registry import Registry
 from habeas.testing.people import Person
-from habeas_audit import Ledger, verify
+from habeas_audit import Ledger, verify_evidence
 
 PEOPLE = 12
 
@@ -69,7 +70,8 @@ class Shop:
 
     def __init__(self, folder: Path, zygote: Zygote) -> None:
         self.folder, self._zygote = folder, zygote
-        self.world = World.start(Registry.load(), PEOPLE)
+        self._registry = Registry.load()
+        self.world = World.start(self._registry, PEOPLE)
         self.config = self.world.write_setup(folder)
         self.home = Home(folder / "home")
         create_home(self.home, SystemClock())
@@ -77,7 +79,7 @@ class Shop:
 
     def afresh(self) -> None:
         for name, server in self.world.servers.items():
-            server.app = Registry.load().sandbox(name)
+            server.app = self._registry.sandbox(name)
             server.app.seed(self.world.people)
             server.calls.clear()
         shutil.rmtree(self.home.path)
@@ -106,8 +108,10 @@ class Shop:
         return sorted(tuple(str(row.get(key)) for key in keys) for row in case["outcomes"])
 
     def check_ledger(self) -> None:
-        """Whole, and every call that changed something has an intent before it and exactly one outcome after it."""
-        found = verify(self.home.ledger)
+        """Whole, as every checkpoint says that was ever signed over it; and every call that changed something has an
+        intent before it and exactly one outcome after it.
+        """
+        found = verify_evidence(self.home.ledger, witnesses=witnesses_in([self.home.checkpoints]))
         assert found.ok, found.findings
         with Ledger.open(self.home.ledger, SystemClock().now) as ledger:
             entries = list(ledger.entries())

@@ -80,9 +80,9 @@ def test_a_kill_at_any_point_is_made_good_by_resume(
 def test_a_kill_of_the_recovery_is_made_good_by_the_next(
     shard: int, shop: Shop, undisturbed: tuple[list[tuple[Any, ...]], int]
 ) -> None:
-    """The erasure is killed in its middle, then the resume at every third point."""
+    """The erasure is killed in its middle, then the resume at every sixth point."""
     expected, points = undisturbed
-    kill_at = shard * 3 + 1
+    kill_at = shard * 6 + 1
     while True:
         shop.afresh()
         before = shop.others()
@@ -91,5 +91,5 @@ def test_a_kill_of_the_recovery_is_made_good_by_the_next(
         if shop.habeas("resume", kill_at=kill_at)[0] != -9:
             break
         check_end(shop, finish(shop), before, expected)
-        kill_at += 6
+        kill_at += 12
     assert kill_at > 16

@@ -10,6 +10,7 @@ JSON object per line on stdout (``code``: exit code or -9, ``points``: how many 
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import pkgutil
@@ -23,17 +24,22 @@ from typing import Any
 def _load() -> None:
     """Everything a run needs, so that the children share it."""
     import habeas.cli
-    from habeas.registry import Registry
+    from habeas import registry
 
-    for name in ("cryptography.hazmat.primitives.ciphers.aead", "jsonschema", "rich.progress", "requests", "zoneinfo"):
+    for name in (
+        *("cryptography.hazmat.primitives.ciphers.aead", "holidays.countries", "jsonschema", "jsonschema.validators"),
+        *("requests", "rich.progress", "zoneinfo"),
+    ):
         importlib.import_module(name)
+    installed = importlib.metadata.entry_points()
+    vars(registry)["entry_points"] = installed.select  # looked up once: none is installed meanwhile
     for command in habeas.cli.COMMANDS:
         importlib.import_module(f"habeas.cli.{command}_command")
     for package in (
         "habeas.app",
         "habeas.cli.many",
         "habeas.engine.access",
-        *(f"habeas_{n}" for n in Registry.load().infos),
+        *(f"habeas_{n}" for n in registry.Registry.load().infos),
     ):
         module = importlib.import_module(package)
         for part in pkgutil.iter_modules(getattr(module, "__path__", [])):
@@ -82,16 +88,20 @@ class _Points:
 
 
 def _arm(points: _Points) -> None:
-    """Points: around every commit of the ledger, every vault and key write, every HTTP call."""
+    """Points: around every commit of the ledger, every write of vault, keys and lists, every checkpoint, every call."""
     import requests
 
     from habeas.cases.keys import KeyStore
+    from habeas.cases.suppression import SuppressionList
     from habeas.cases.vault import Vault
+    from habeas_audit import mirror
     from habeas_audit.commit import GroupCommit
 
     GroupCommit.commit = points.around(GroupCommit.commit)  # type: ignore[method-assign]
     Vault._write = points.around(Vault._write)  # type: ignore[method-assign]
     KeyStore.new_case_keys = points.around(KeyStore.new_case_keys)  # type: ignore[method-assign]
+    SuppressionList.add = points.around(SuppressionList.add)  # type: ignore[method-assign]
+    mirror.write = points.around(mirror.write)
     requests.Session.send = points.around(  # type: ignore[method-assign]
         requests.Session.send, changes=lambda _, prepared: prepared.method != "GET"
     )

@@ -5,7 +5,7 @@ What the pages are written in:
 - A block ```` ```console ```` is run in a fresh shop of made-up people, page by page from the top. ``$ habeas …`` must
   end with exit code 0, or with the one in a comment (``# exit 3``). The lines below a command must be in its output, in
   that order; ``…`` stands for any text, a line of its own for any lines; spaces do not count. ``[y/N]: y`` is answered.
-  ``CASE`` is the case that was named last. ``$ cd``, ``$ export`` and ``$ python`` work as in a shell.
+  ``CASE`` is the case that was named last. ``$ cd``, ``$ export``, ``$ python`` and ``$ openssl`` work as in a shell.
 - ``<!-- file: NAME -->`` above a block makes it a file of the shop. ``<!-- NAME is down -->`` and
   ``<!-- NAME is back -->`` do that to a vendor.
 - Every ```` ```toml ```` block is a valid policy, or a valid configuration once what it leaves out is added.
@@ -20,6 +20,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -34,7 +35,6 @@ from typing import Any
 
 import pytest
 
-from habeas.app import create_home
 from habeas.cli import cli
 from habeas.cli.border import run_guarded
 from habeas.clock import SystemClock
@@ -42,6 +42,7 @@ from habeas.config import load_config
 from habeas.config.load import schema_problems
 from habeas.demo.world import World
 from habeas.home import Home
+from habeas.opening import create_home
 from habeas.registry import Registry
 from habeas_audit import verify
 from habeas_policies import check
@@ -52,6 +53,8 @@ PAGES = {
     for path in (*ROOT.glob("*.md"), *ROOT.joinpath("docs").glob("*.md"))
 }
 PEOPLE = 12
+OPENSSL = shutil.which("openssl")
+"""Where it is absent, its lines are not run, and the last line of the whole run says so."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (.+) -->\n\Z")
@@ -134,7 +137,8 @@ class Shop:
 
     def open(self, *, init: bool) -> None:
         """Its files; with ``init`` the home as well."""
-        self.world.write_setup(self.folder)
+        with self.world.write_setup(self.folder).open("a", encoding="utf-8") as file:
+            file.write('\n[policies]\nfolder = "policies"\n')
         self._patch.chdir(self.folder)
         self._patch.setenv("HABEAS_HOME", str(self.folder / "home"))
         self._patch.setenv("PWD", str(self.folder))
@@ -173,6 +177,10 @@ class Shop:
             case ["python", *words]:
                 done = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=30, check=False)
                 self._hold(step, done.returncode, done.stdout + done.stderr)
+            case ["openssl", *words]:
+                if OPENSSL is not None:
+                    done = subprocess.run([OPENSSL, *words], capture_output=True, text=True, timeout=30, check=False)
+                    self._hold(step, done.returncode, done.stdout + done.stderr)
             case ["habeas", "sandbox", *words]:
                 self._serve(words)
             case ["habeas", *words]:

@@ -19,6 +19,7 @@ import habeas
 from habeas.cli import COMMANDS, cli
 from habeas.models import CaseStatus, Limits, Result
 from habeas.registry import Registry
+from habeas_audit import ACKNOWLEDGED, CREATED, ROTATED
 from habeas_policies import Rule, bundled, load, regimes
 
 ROOT = Path(__file__).parents[2]
@@ -159,12 +160,14 @@ def test_every_type_of_entry_is_explained() -> None:
     told = set(re.findall(r"`([a-z]+\.[a-z]+)`", table))
     sources = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("core/habeas/**/*.py"))
     written = set(re.findall(r"Draft\(\s*\"([a-z]+\.[a-z]+)\"|_append\(\s*\"([a-z]+\.[a-z]+)\"", sources))
-    assert told == {name for pair in written for name in pair if name}
+    changes = (ROOT / "core/habeas/cli/case_changes.py").read_text(encoding="utf-8")
+    written |= {(name, "") for name in re.findall(r'"((?:case|clock|identity)\.[a-z]+)"', changes)}
+    assert told == {name for pair in written for name in pair if name} | {CREATED, ROTATED, ACKNOWLEDGED}
 
 
 def test_every_bundled_policy_and_regime_is_told() -> None:
     for name in (*bundled(), *regimes()):
-        assert f"`{name}`" in PAGES["docs/policies.md"]
+        assert f"`{name}`" in PAGES["docs/policies.md"] + PAGES["docs/cases.md"]
 
 
 def test_what_the_policies_page_says_of_the_vendors_records_holds() -> None:

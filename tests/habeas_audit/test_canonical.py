@@ -7,13 +7,23 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from habeas_audit import InvalidDraft
-from habeas_audit.canonical import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, canonical, is_canonical, quoted
+from habeas_audit.canonical import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    astral,
+    canonical,
+    is_canonical,
+    plain_objects,
+    quoted,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ASCII = st.text(st.characters(max_codepoint=127), max_size=10)
@@ -61,6 +71,51 @@ def test_quoted_is_canonical_text(text: str) -> None:
     assert quoted(text) == canonical(text)
 
 
+def comes_back(data: bytes) -> bool:
+    """Whether msgspec reads these bytes as an object of ours and writes them again unchanged."""
+    try:
+        value = msgspec.json.decode(data, type=plain_objects(6))
+        return msgspec.json.encode(value, order="deterministic") == data and not astral(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+
+
+@settings(max_examples=200)
+@given(trees(TEXT), st.data())
+def test_what_comes_back_unchanged_is_canonical_and_few_that_are_do_not(value: Any, data: st.DataObject) -> None:
+    whole = canonical({"a": value})
+    shallow = max(whole.count(b"["), whole.count(b"{")) < 3  # surely
+    assert comes_back(whole) or astral(whole) or not shallow
+    broken = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 3))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(
+            st.sampled_from(b'0159-+.eE"\\u,:{}[] \n\x7f\xf0\xed')
+        )
+    if comes_back(bytes(broken)):
+        assert is_canonical(bytes(broken))
+        assert rfc8785.dumps(json.loads(broken)) == broken
+
+
+@pytest.mark.parametrize("code", [*range(0xA1), 0x2028, 0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000, 0xFFFF])
+def test_of_all_spellings_of_a_character_only_the_canonical_one_comes_back(code: int) -> None:
+    raw = chr(code).encode(errors="surrogatepass")
+    short = [b"\\" + letter for letter in (b'"', b"\\", b"/", b"b", b"f", b"n", b"r", b"t")]
+    for spelled in (raw, b"\\u%04x" % code, b"\\u%04X" % code, *short):
+        data = b'{"%b":"%b"}' % (spelled, spelled)
+        assert comes_back(data) == is_canonical(data)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [b"0", b"-1", b"9007199254740991", b"-9007199254740991", b"9007199254740992", b"-9007199254740992", b"-0", b"01",
+     b"18446744073709551616", b"9223372036854775808", b"1.0", b"1.5", b"0.1", b"1e2", b"1E2", b"1e22", b"NaN", b"+1",
+     b"Infinity", b"9" * 400],
+)  # fmt: skip
+def test_of_numbers_only_our_integers_come_back(number: bytes) -> None:
+    for data in (b'{"a":%b}' % number, b'{"a":[%b,{"b":%b}]}' % (number, number)):
+        assert comes_back(data) == is_canonical(data)
+
+
 def test_keys_stand_in_the_order_of_their_utf_16_units() -> None:
     # RFC 8785 section 3.2.3: U+1F600 begins with the unit D83D, which is before FB33, though its code point is after.
     assert canonical({"\ufb33": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb33":1}'.encode()
@@ -91,6 +146,7 @@ def test_keys_stand_in_the_order_of_their_utf_16_units() -> None:
 )
 def test_not_canonical(data: bytes) -> None:
     assert not is_canonical(data)
+    assert not comes_back(data)
 
 
 def _nested(depth: int) -> Any:

@@ -263,7 +263,7 @@ class TestFile:
         assert [each.name for each in path.parent.iterdir()] == ["audit.db"]
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
-            assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+            assert db.execute("PRAGMA user_version").fetchone()[0] == schema.USER_VERSION == 2
             columns = [row[1] for row in db.execute("PRAGMA table_info(entries)")]
             assert columns == ["seq", "at", "type", "case_id", "run_id", "connection", "actor", "body", "leaf_hash"]
             assert db.execute("SELECT log_id, created_at FROM log").fetchall() == [
@@ -341,7 +341,7 @@ class TestFile:
 
     def test_of_a_newer_program_is_refused(self, path: Path, clock: Clock, tamper: Tamper) -> None:
         Ledger.create(path, clock).close()
-        tamper("PRAGMA user_version = 2")
+        tamper("PRAGMA user_version = 3")
         with pytest.raises(LedgerRefused, match="newer"):
             Ledger.open(path, clock)
 
@@ -408,8 +408,29 @@ class TestFile:
             db.execute("BEGIN IMMEDIATE")
             migrations.apply(db)
             db.execute("COMMIT")
-            assert db.execute("SELECT name FROM _sqlite_migrations").fetchall() == [("create_ledger",)]
+            names = db.execute("SELECT name FROM _sqlite_migrations ORDER BY name DESC").fetchall()
+            assert names == [("create_ledger",), ("add_checkpoints",)]
         assert path.read_bytes() == before
+
+    def test_a_ledger_of_version_1_is_verified_as_it_is_and_brought_up_to_date_when_it_is_opened(
+        self, ledger: Ledger, path: Path, clock: Clock
+    ) -> None:
+        """What it holds stays byte for byte; the first version is what the first migration still makes."""
+        ledger.append(Draft("run.started"), Draft("run.ended"))
+        before = [entry.body for entry in ledger.entries()]
+        ledger.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for name, sql in schema.VERSION_2.items():
+                if sql.startswith("CREATE TABLE"):
+                    db.execute(f"DROP TABLE {name}")
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = 'add_checkpoints'")
+            db.execute("PRAGMA user_version = 1")
+        assert verify(path).findings == ()
+        with Ledger.open(path, clock) as opened:
+            assert [entry.body for entry in opened.entries()] == before
+        assert verify(path).findings == ()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone()[0] == 2
 
     def test_migrations_are_undone_whole(self) -> None:
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:

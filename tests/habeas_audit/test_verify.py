@@ -6,8 +6,9 @@ from __future__ import annotations
 import importlib
 import json
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from habeas_audit import Draft, Ledger, tree, verify
+from habeas_audit import Draft, Ledger, Verification, tree, verify
+from habeas_audit.canonical import MAX_DEPTH
+from habeas_audit.rowcheck import read_rows
 from habeas_audit.verify import MAX_FINDINGS
 
 Clock = Callable[[], datetime]
@@ -33,6 +36,16 @@ def fill(ledger: Ledger, size: int = 11) -> None:
             for n in range(size)
         )
     )
+
+
+@contextmanager
+def small_chunks(**changes: object) -> Iterator[None]:
+    """Chunks of four entries."""
+    module = importlib.import_module("habeas_audit.verify")  # the package's `verify` is the function
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"_LEVELS": 2, "_CHUNK": 4, **changes}.items():
+            patch.setattr(module, name, value)
+        yield
 
 
 def kinds(path: Path) -> set[tuple[str, int | None]]:
@@ -64,18 +77,16 @@ def test_a_ledger_as_it_was_written_is_well(ledger: Ledger, size: int) -> None:
     assert (result.size, result.root, result.root_text) == (size, ledger.head().root, ledger.head().root_text)
 
 
-def test_many_chunks_are_read_in_turn(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tamper: Tamper) -> None:
-    module = importlib.import_module("habeas_audit.verify")  # the package's `verify` is the function
-    monkeypatch.setattr(module, "_LEVELS", 2)
-    monkeypatch.setattr(module, "_CHUNK", 4)
-    for size in range(1, 40):
-        fill(ledger, 1)
-        seen: list[tuple[int, int]] = []
-        result = verify(ledger.path, progress=lambda *step, seen=seen: seen.append(step))
-        assert (result.ok, result.root) == (True, ledger.head().root)
-        assert seen == [(done, size) for done in [*range(4, size, 4), size]]
-    tamper("UPDATE nodes SET hash = zeroblob(32) WHERE level = 5 AND idx = 0")
-    assert kinds(ledger.path) == {("node", None)}
+def test_many_chunks_are_read_in_turn(ledger: Ledger, tamper: Tamper) -> None:
+    with small_chunks():
+        for size in range(1, 40):
+            fill(ledger, 1)
+            seen: list[tuple[int, int]] = []
+            result = verify(ledger.path, progress=lambda *step, seen=seen: seen.append(step))
+            assert (result.ok, result.root) == (True, ledger.head().root)
+            assert seen == [(done, size) for done in [*range(4, size, 4), size]]
+        tamper("UPDATE nodes SET hash = zeroblob(32) WHERE level = 5 AND idx = 0")
+        assert kinds(ledger.path) == {("node", None)}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -148,7 +159,7 @@ def test_each_guard_that_is_gone_is_named(ledger: Ledger, path: Path) -> None:
         names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
         for name in names:
             db.execute(f"DROP TRIGGER {name}")
-    assert len(names) == 12
+    assert len(names) == 18
     assert [finding.text for finding in verify(path).findings] == [f"the trigger {name} is missing" for name in names]
 
 
@@ -213,6 +224,23 @@ def test_two_entries_that_are_well_formed_only_together_are_not(ledger: Ledger, 
     rewrite(path, tamper, 6, six.replace(b'{"n":5}', b'{"n":[5}'))
     rewrite(path, tamper, 7, seven.replace(b'{"n":6}', b'{"n":5]}'))
     assert kinds(path) == {("canonical", 6), ("canonical", 7)}
+
+
+def test_two_entries_in_the_place_of_one_are_not(ledger: Ledger, path: Path, tamper: Tamper) -> None:
+    fill(ledger)
+    six, seven = (entry.body for entry in ledger.entries(after=5, limit=2))
+    rewrite(path, tamper, 6, six + b"\n" + seven)
+    rewrite(path, tamper, 7, b"")
+    assert kinds(path) >= {("canonical", 6), ("canonical", 7)}
+
+
+def test_entries_that_only_the_exact_way_can_judge_are_well(ledger: Ledger) -> None:
+    deep: Any = []
+    for _ in range(MAX_DEPTH - 3):
+        deep = [deep]
+    for data in ({"\ufb33": 1, "\U0001f600": 2}, {"a": deep}, {"a": -(2**53) + 1}, {"a": "\x00\x1f\x7f\u2028\ufffd"}):
+        ledger.append(*[Draft("a", data=data), Draft("b", actor="Ünal 😀")] * 40)
+    assert verify(ledger.path).findings == ()
 
 
 def test_a_time_that_is_not_one_is_found(ledger: Ledger, path: Path, tamper: Tamper) -> None:
@@ -292,6 +320,44 @@ def test_values_that_no_column_may_hold_are_findings(ledger: Ledger, path: Path,
     assert ("schema", None) in kinds(path)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_root_at_each_mark_is_that_of_so_many_first_rows(path: Path, clock: Clock, data: st.DataObject) -> None:
+    path.unlink(missing_ok=True)
+    size = data.draw(st.integers(0, 70))
+    with Ledger.create(path, clock) as ledger, small_chunks():
+        fill(ledger, size)
+        leaves = [entry.leaf_hash for entry in ledger.entries()]
+        gap = data.draw(st.integers(0, size))
+        if gap and data.draw(st.booleans()):
+            with closing(sqlite3.connect(path)) as db, db:
+                db.execute("DROP TRIGGER entries_no_delete")
+                # The stored hashes do not count, only the bytes.
+                db.execute("DROP TRIGGER entries_no_update")
+                db.execute("UPDATE entries SET leaf_hash = zeroblob(32)")
+                db.execute("DELETE FROM entries WHERE seq = ?", (gap,))
+            del leaves[gap - 1]
+        marks = data.draw(st.lists(st.integers(-1, 80)))
+        assert verify(path, marks=marks).roots == {
+            mark: tree.root(leaves[:mark]) for mark in marks if 0 <= mark <= len(leaves)
+        }
+
+
+def test_thousands_of_marks_are_allowed(ledger: Ledger) -> None:
+    fill(ledger, 3000)
+    leaves = [entry.leaf_hash for entry in ledger.entries()]
+    roots = verify(ledger.path, marks=range(4000, -1, -1)).roots
+    frontier = tree.Frontier()
+    assert len(roots) == 3001
+    for size, leaf in enumerate(leaves, 1):
+        frontier.append(leaf)
+        assert roots[size] == frontier.root()
+
+
+def test_a_file_that_cannot_be_read_has_the_empty_root(path: Path) -> None:
+    assert verify(path, marks=[5, 0]).roots == {0: tree.EMPTY_ROOT}
+
+
 @pytest.mark.parametrize("content", [b"", b"text", b"SQLite format 3\x00", b"SQLite format 3\x00" + bytes(5000)])
 def test_what_is_no_ledger_is_a_finding(path: Path, content: bytes) -> None:
     path.write_bytes(content)
@@ -330,3 +396,67 @@ def test_a_ledger_that_is_being_written_is_verified_as_it_was_at_the_start(ledge
 
     result = verify(ledger.path, progress=write_on)
     assert (result.ok, result.size, result.root, steps) == (True, before.size, before.root, [11])
+
+
+def with_help(path: Path, **changes: object) -> Verification:
+    """Verify with a helper that is always done before it is asked."""
+    helper = importlib.import_module("habeas_audit.verify")._Helper
+    at_once = helper.vouched
+
+    def vouched(self: Any, index: int, log_id: str) -> Any:
+        if self._process is not None:
+            self._listener.join()
+        return at_once(self, index, log_id)
+
+    with small_chunks(_WORTH_HELP=0, _cores=lambda: 2, **changes), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helper, "vouched", vouched)
+        return verify(path, marks=range(50))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1",
+        "UPDATE entries SET body = x'00' WHERE seq = 9",
+        "UPDATE entries SET actor = 'x' WHERE seq % 7 = 0",
+        "UPDATE entries SET body = (SELECT body FROM entries WHERE seq = 30) WHERE seq = 20",
+        "DELETE FROM entries WHERE seq = 22",
+        "DELETE FROM entries WHERE seq > 30",
+        "UPDATE entries SET seq = 60 WHERE seq = 25",
+        "UPDATE nodes SET hash = zeroblob(32) WHERE idx = 2",
+        "DELETE FROM nodes WHERE level = 1 AND idx = 15",
+        "UPDATE log SET log_id = 'another'",
+        "DROP TABLE log",
+        "DROP TABLE nodes",
+    ],
+)
+def test_two_processes_find_what_one_finds(ledger: Ledger, path: Path, sql: str) -> None:
+    fill(ledger, 42)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(sql)
+    with small_chunks():
+        alone = verify(path, marks=range(50))
+    assert with_help(path) == alone
+
+
+def test_what_the_helper_vouches_for_is_not_read_twice(ledger: Ledger, path: Path) -> None:
+    fill(ledger, 42)
+    read: list[int] = []
+
+    def counted(db: sqlite3.Connection, after: int, *rest: int) -> Any:
+        read.append(after)
+        return read_rows(db, after, *rest)
+
+    assert with_help(path, read_rows=counted).ok
+    assert read == [-(2**63), 40, 42]  # the first chunk, the unfinished one, and that nothing follows
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/no/such/program"])
+def test_without_its_helper_it_goes_on_alone(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    fill(ledger, 42)
+    monkeypatch.setattr(sys, "executable", program)
+    assert (with_help(path).ok, with_help(path).root) == (True, ledger.head().root)

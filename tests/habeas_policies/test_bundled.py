@@ -113,5 +113,5 @@ def test_the_schema_knows_the_regimes_that_have_a_deadline() -> None:
 
 def test_the_schema_closes_every_table() -> None:
     tables = [part for part in subschemas(dict(schema())) if part.get("type") == "object"]
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert all(part["additionalProperties"] is False for part in tables)

@@ -58,7 +58,7 @@ NEGATIVE = [
         "version = 1\ncolour = 1",
         (
             "$.colour: is not a known key; remove it; known keys here: "
-            "default, description, expires, name, regime, rules, type, version"
+            "after, default, description, expires, identity_check, name, regime, rules, type, version"
         ),
     ),
     ("match.category", "match.kategory", "$.rules[0].match.kategory: is not a known key; write `category`"),
@@ -67,7 +67,7 @@ NEGATIVE = [
         'version = 1\n"ada@example.org" = 1',
         (
             "$.(not shown: not a plain word): is not a known key; remove it; known keys here: "
-            "default, description, expires, name, regime, rules, type, version"
+            "after, default, description, expires, identity_check, name, regime, rules, type, version"
         ),
     ),
     # wrong types

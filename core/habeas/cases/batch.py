@@ -7,23 +7,21 @@ import hashlib
 import io
 import itertools
 import os
-import re
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from habeas.cases.files import file_version
 from habeas.cases.identifiers import BASE_KINDS, check_identifier, fold
+from habeas.cases.moments import parse_moment
 from habeas.errors import InputError, PolicyError
 from habeas.models import CaseType, Identifier, Subject
 
 __all__ = ["BadRow", "BatchFile", "BatchRow", "Checked"]
 
 _COLUMNS = ("type", *BASE_KINDS, "received_at", "regime", "reference")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TYPES = {str(t): t for t in (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY, CaseType.INVENTORY)}
 _SHOWN = 20
 """How many bad rows are told one by one."""
@@ -169,23 +167,7 @@ class BatchFile:
         return BatchRow(line, case_type, self.resolve(given), received, regime, reference)
 
     def _received(self, text: str) -> datetime:
-        try:
-            at = datetime.fromisoformat(text) if _DATE.match(text) else None
-        except ValueError:
-            at = None
-        if at is None:
-            raise InputError("received_at is not a date (2026-11-02) or time (2026-11-02T09:30:00+01:00)")
-        if at.tzinfo is None:
-            if not _DATE.fullmatch(text):
-                raise InputError("received_at is a time without its offset", advice="add Z or +01:00")
-            at = at.replace(tzinfo=ZoneInfo(self.timezone))
-        try:
-            at = at.astimezone(UTC)
-        except OverflowError:
-            raise InputError("received_at is out of range") from None
-        if at > self.now + timedelta(days=1) or at.year < 2000:
-            raise InputError("received_at is in the future or before the year 2000")
-        return at
+        return parse_moment(text, "received_at", self.timezone, self.now)
 
     # -- file -------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -19,9 +19,12 @@ _SIDES = ("-journal", "-wal", "-shm")
 
 
 def create_database(
-    path: Path, schema: str, application_id: int, fill: Callable[[sqlite3.Connection], object] = lambda _: None
-) -> sqlite3.Connection:
+    path: Path, versions: Sequence[str], application_id: int,
+    fill: Callable[[sqlite3.Connection], object] = lambda _: None,
+) -> sqlite3.Connection:  # fmt: skip
     """A new file, 0600, with what ``fill`` puts in it. Raises :class:`StorageError` where its name is taken.
+
+    ``versions``: what each version of the schema adds to the one before. A version that was released is never changed.
 
     It is there whole or not at all. The name is given by a hard link, which, unlike a rename, never replaces a file
     that came in between; a journal left over from another file would be played into this one, so it is refused too.
@@ -33,7 +36,8 @@ def create_database(
     try:
         os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(_connect(draft)) as connection:
-            connection.executescript(f"PRAGMA application_id = {application_id}; PRAGMA user_version = 1; {schema}")
+            connection.executescript(f"PRAGMA application_id = {application_id}; {' '.join(versions)}")
+            connection.execute(f"PRAGMA user_version = {len(versions)}")
             with connection:
                 fill(connection)
         path.hardlink_to(draft)
@@ -52,8 +56,8 @@ def create_database(
                 Path(f"{draft}{side}").unlink()
 
 
-def open_database(path: Path, application_id: int, what: str) -> sqlite3.Connection:
-    """An existing file. Raises :class:`StorageError` with what is wrong and what to do."""
+def open_database(path: Path, versions: Sequence[str], application_id: int, what: str) -> sqlite3.Connection:
+    """An existing file, brought up to date. Raises :class:`StorageError` with what is wrong and what to do."""
     if not path.exists():
         raise StorageError(f"the {what} {path} is missing", advice="restore it from a backup")
     if readable_by_others(path):
@@ -68,12 +72,27 @@ def open_database(path: Path, application_id: int, what: str) -> sqlite3.Connect
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         if found != application_id:
             raise StorageError(f"{path} is not a habeas {what}")
-        if version != 1:
-            raise StorageError(f"the {what} {path} has version {version}, this habeas knows 1", advice="upgrade habeas")
+        if not 1 <= version <= len(versions):
+            known = f"this habeas knows {len(versions)}"
+            raise StorageError(f"the {what} {path} has version {version}, {known}", advice="upgrade habeas")
+        with storage_errors(f"{what} {path}"):
+            _migrate(connection, versions)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _migrate(connection: sqlite3.Connection, versions: Sequence[str]) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(versions):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        # Another process may have been quicker while this one waited for the lock.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for statement in "".join(versions[version:]).split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(versions)}")
 
 
 @contextmanager
@@ -101,7 +120,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         # TRUNCATE and secure_delete: what is deleted here must be gone from the file and from its journal.
         connection.executescript(
             "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON;"
-            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
         )
     except BaseException:
         connection.close()

@@ -21,9 +21,9 @@ from habeas.config import IdentityConfig
 from habeas.errors import ConfigError, InputError
 from habeas.models import Identifier, Subject
 
-__all__ = ["CsvIdentity", "IdentityTable", "SqliteIdentity", "open_identity", "resolve"]
+__all__ = ["WEAK_KINDS", "CsvIdentity", "IdentityTable", "SqliteIdentity", "open_identity", "resolve"]
 
-_WEAK = ("email", "phone")
+WEAK_KINDS = ("email", "phone")
 """Kinds that people share: they find a person, but do not say who it is."""
 _LONGEST_LINE = 1024 * 1024
 _MOST_ROWS = 1000
@@ -51,7 +51,7 @@ def resolve(given: Sequence[Identifier], table: IdentityTable | None) -> Subject
     if table is None:
         return Subject(tuple(dict.fromkeys(given)))
     found = {i: [dict(row) for row in table.find(i.kind, i.value)] for i in dict.fromkeys(given)}
-    strong = {i: rows for i, rows in found.items() if i.kind not in _WEAK}
+    strong = {i: rows for i, rows in found.items() if i.kind not in WEAK_KINDS}
     own = [row for rows in (strong or found).values() for row in rows]
     people = {_person(row) for row in own}
     if len(people) > 1:
@@ -75,7 +75,7 @@ def _refuse_contradiction(
 ) -> None:
     """An identifier that the table knows for other people only is not this person's; nor is another customer_id."""
     for identifier, rows in found.items():
-        if identifier.kind in _WEAK and rows and people.isdisjoint(map(_person, rows)):
+        if identifier.kind in WEAK_KINDS and rows and people.isdisjoint(map(_person, rows)):
             raise InputError(
                 f"the {identifier.kind} given belongs to somebody else in the identity table",
                 advice="leave it out, or correct the customer_id",

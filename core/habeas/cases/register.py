@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from habeas.cases.commitment import openings
+from habeas.cases.duplicates import OpenRequests
 from habeas.cases.ids import case_id as new_case_id
 from habeas.cases.keys import KeyStore
 from habeas.cases.vault import Vault
@@ -62,31 +64,47 @@ class NewCase:
     policy_digest: str
     approved: bool
     """Whether it may be carried out without asking again."""
+    follows: str = ""
+    """The case whose person turned up again, where this one goes on with it."""
+    acknowledge_by: datetime | None = None
+    """Until when receipt must be confirmed; ``None`` where no law that we read asks for it."""
+    identity: bool = False
+    """Whether the case waits until it is confirmed who asked."""
 
 
 class Register:
     """Cases, derived from the ledger; their requests, from the vault."""
 
-    def __init__(self, ledger: Ledger, vault: Vault, keys: KeyStore, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, vault: Vault, keys: KeyStore, clock: Clock, requests: OpenRequests | None = None
+    ) -> None:
+        """``requests``: which are open; without it nothing is a duplicate."""
         self._ledger, self._vault, self._keys, self._clock = ledger, vault, keys, clock
+        self._requests = requests
 
-    def open(self, run_id: str, actor: str, cases: Sequence[NewCase]) -> list[str]:
+    def open(self, run_id: str, cases: Sequence[NewCase]) -> list[str]:
         """Opens cases together: requests into the vault, then entries into the ledger. Durable on return.
+
+        Who did it stands in the run's first entry: entries of a case go into certificates, which name nobody.
 
         In that order: a crash between the two leaves a sealed request nobody knows of, never a case without one.
         """
         now = self._clock.now()
         names = [new_case_id(now) for _ in cases]
         sealed = self._vault.open_cases({name: case.request.to_json() for name, case in zip(names, cases, strict=True)})
+        if self._requests is not None:
+            self._requests.add(
+                (name, str(case.type), case.request.subject) for name, case in zip(names, cases, strict=True)
+            )
         self._ledger.append(
             *(
-                Draft("case.opened", name, run_id, "", actor, self._opened(case, sealed[name], now))
+                Draft("case.opened", name, run_id, "", "", self._opened(name, case, sealed[name], now))
                 for name, case in zip(names, cases, strict=True)
             )
         )
         return names
 
-    def _opened(self, case: NewCase, sealed: str, now: datetime) -> dict[str, Json]:
+    def _opened(self, name: str, case: NewCase, sealed: str, now: datetime) -> dict[str, Json]:
         pseudonyms = [self._keys.pseudonym(i.kind, i.value, now) for i in case.request.subject.identifiers]
         data: dict[str, Json] = {
             "type": str(case.type),
@@ -96,7 +114,14 @@ class Register:
             "due_rule": case.due_rule,
             "subject": sorted(set(pseudonyms)),
             "request": sealed,
+            "person": sorted(o.commitment for o in openings(self._keys, name, case.request.subject)),
         }
+        if case.follows:
+            data["follows"] = case.follows
+        if case.acknowledge_by is not None:
+            data["acknowledge_by"] = rfc3339(case.acknowledge_by)
+        if case.identity:
+            data["identity"] = True
         if case.policy:
             data |= {"policy": case.policy, "policy_digest": case.policy_digest}
         return data | ({"approved": True} if case.approved else {})
@@ -112,6 +137,30 @@ class Register:
             )
         return view
 
+    def duplicate(self, case_type: CaseType, subject: Subject) -> CaseView | None:
+        """The open case in which the same person asks for the same, if there is one."""
+        closed = []
+        found = None
+        for case_id in self._requests.find(str(case_type), subject) if self._requests is not None else ():
+            view = view_case(self._ledger.entries(case_id=case_id, types=list(CASE_ENTRY_TYPES)))
+            if view is None or view.closed:
+                closed.append(case_id)
+            else:
+                found = found or view
+        if closed and self._requests is not None:
+            self._requests.remove(closed)
+        return found
+
+    def take_up(self, view: CaseView) -> None:
+        """A closed case is open again: whoever asks for the same is led to it."""
+        if self._requests is not None:
+            self._requests.add([(view.case_id, str(view.type), self.request(view.case_id).subject)])
+
+    def forget(self, case_ids: Sequence[str]) -> None:
+        """Nobody is to know any more what these closed cases were about."""
+        if self._requests is not None:
+            self._requests.remove(case_ids)
+
     def request(self, case_id: str) -> Request:
         """Raises :class:`~habeas.errors.StorageError` where it cannot be opened (any more)."""
         return Request.from_json(self._vault.get(case_id, "request"))
@@ -124,7 +173,8 @@ class Register:
     def unfinished(self) -> Iterator[CaseView]:
         """Cases that `habeas resume` looks at: not closed."""
         for case_id in self.cases():
-            if self._ledger.last(case_id, ["case.closed"]) is None:
+            last = self._ledger.last(case_id, ["case.closed", "case.reopened"])
+            if last is None or last.type == "case.reopened":
                 view = view_case(self._ledger.entries(case_id=case_id, types=list(CASE_ENTRY_TYPES)))
                 if view is not None:
                     yield view

@@ -7,6 +7,7 @@ import json
 import secrets
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -19,7 +20,8 @@ from habeas.models import Json
 
 __all__ = ["Vault"]
 
-_SCHEMA = """
+_VERSIONS = (
+    """
 CREATE TABLE items (
   case_id TEXT NOT NULL,
   name TEXT NOT NULL,
@@ -27,7 +29,8 @@ CREATE TABLE items (
   sealed BLOB NOT NULL,
   PRIMARY KEY (case_id, name)
 ) STRICT, WITHOUT ROWID;
-"""
+""",
+)
 _APPLICATION_ID = 0x68627631  # "hbv1"
 
 
@@ -42,12 +45,12 @@ class Vault:
     @classmethod
     def create(cls, path: Path, keys: KeyStore) -> Vault:
         """Makes the file (0600)."""
-        return cls(create_database(path, _SCHEMA, _APPLICATION_ID), keys)
+        return cls(create_database(path, _VERSIONS, _APPLICATION_ID), keys)
 
     @classmethod
     def open(cls, path: Path, keys: KeyStore) -> Vault:
         """Raises :class:`StorageError` for a file that is missing, damaged or not a vault."""
-        return cls(open_database(path, _APPLICATION_ID, "vault"), keys)
+        return cls(open_database(path, _VERSIONS, _APPLICATION_ID, "vault"), keys)
 
     def close(self) -> None:
         with self._lock:
@@ -70,7 +73,10 @@ class Vault:
         return _commitment(row[2], row[3])
 
     def get(self, case_id: str, name: str) -> Json:
-        """The value. Raises :class:`StorageError` where it is missing, damaged, or its key is gone."""
+        """The value. Raises :class:`~habeas.errors.KeyDestroyed`, :class:`~habeas.errors.KeyUnavailable`, and
+        :class:`StorageError` where it is missing or damaged.
+        """
+        key = self._keys.case_key(case_id)
         with self._lock, storage_errors("vault"):
             row = self._db.execute(
                 "SELECT nonce, sealed FROM items WHERE case_id = ? AND name = ?", (case_id, name)
@@ -78,10 +84,15 @@ class Vault:
         if row is None:
             raise StorageError(f"the vault holds no {name} of case {case_id}")
         try:
-            plain = AESGCM(self._keys.case_key(case_id)).decrypt(row[0], row[1], _bound_to(case_id, name))
+            plain = AESGCM(key).decrypt(row[0], row[1], _bound_to(case_id, name))
         except (InvalidTag, ValueError):  # ValueError: a nonce of the wrong length
             raise StorageError(f"the vault's {name} of case {case_id} was changed or is damaged") from None
         return json.loads(plain)
+
+    def remove(self, case_ids: Sequence[str]) -> None:
+        """Takes out all that is kept of these cases. Their keys are destroyed first: then it is unreadable anyway."""
+        with self._lock, storage_errors("vault"), self._db:
+            self._db.executemany("DELETE FROM items WHERE case_id = ?", [(case_id,) for case_id in case_ids])
 
     def has(self, case_id: str, name: str) -> bool:
         """Whether there is a value of that name, readable or not."""

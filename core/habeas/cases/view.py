@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from habeas.models import CaseStatus, CaseType, Json, Result
 from habeas_audit import Entry
+from habeas_policies import PauseReason
 
 __all__ = ["CASE_ENTRY_TYPES", "CaseView", "OutcomeRow", "exit_code", "view_case"]
 
@@ -15,6 +17,8 @@ WHOLE = "c"
 
 CASE_ENTRY_TYPES = (
     "case.opened", "plan.made", "case.approved", "case.started", "case.paused", "case.closed", "record.outcome",
+    "case.rechecked", "details.destroyed", "case.extended", "case.acknowledged", "case.reopened", "clock.stopped",
+    "clock.started", "identity.checked", "hold.placed", "hold.released",
 )  # fmt: skip
 
 
@@ -37,6 +41,8 @@ class OutcomeRow:
     """Which consent it is about, in a consent case."""
     field: str = ""
     """Which field it is about, in a rectification."""
+    legal_basis: str = ""
+    """IRI of the ground on which a policy holds the record; empty where none does."""
 
     def to_json(self) -> Json:
         about = {name: value for name, value in (("purpose", self.purpose), ("field", self.field)) if value}
@@ -52,6 +58,52 @@ class OutcomeRow:
             "evidence": self.evidence or None,
             "entry": self.entry,
         }
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """One look at whether an erased person is still gone."""
+
+    at: str
+    """RFC 3339."""
+    periods: tuple[str, ...]
+    """Which of the policy's periods it was for (``P7D``); empty where somebody asked."""
+    back: tuple[str, ...]
+    """Connections at which records were found that should be gone."""
+    unread: tuple[str, ...]
+    """Connections that could not be searched."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A time during which the clock stood still."""
+
+    start: str
+    """RFC 3339."""
+    end: str
+    """RFC 3339; empty while it still stands."""
+    reason: PauseReason
+
+
+@dataclass(frozen=True)
+class Extended:
+    """An extension of the period, as the person was told."""
+
+    told_at: str
+    until: str
+    """ISO date; empty where it is the longest that the law allows."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Somebody's yes to a plan."""
+
+    digest: str
+    by: str
+    """Who, as the run or their key says; empty where the terminal was asked."""
+    expires_at: str
+    """RFC 3339; empty for one that was carried out at once."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +128,59 @@ class CaseView:
     """Name of the plan in the vault."""
     outcomes: tuple[OutcomeRow, ...]
     reason: str = ""
+    opened_at: str = ""
+    """RFC 3339."""
+    closed_at: str = ""
+    """RFC 3339; empty while it is open."""
+    ground: str = ""
+    """The law on which an erasure rests, as its policy cites it."""
+    person: tuple[str, ...] = ()
+    """Commitments to the person's identifiers, see :mod:`habeas.cases.commitment`."""
+    follows: str = ""
+    """The case that this one goes on with."""
+    rechecks: tuple[Recheck, ...] = ()
+    details_destroyed_at: str = ""
+    """RFC 3339: when the key to what was asked and planned was destroyed."""
+    due_rule: str = ""
+    """Which rule and whose holidays ``due_at`` was counted with: ``gdpr/2+DE-BE``."""
+    acknowledge_by: str = ""
+    """RFC 3339: until when receipt must be confirmed; empty where no law that we read asks for it."""
+    acknowledged_at: str = ""
+    identity: Literal["", "asked", "verified", "failed"] = ""
+    """Whether it is known who asked; empty where nobody asked."""
+    extended: Extended | None = None
+    """``None``: the period was not extended."""
+    pauses: tuple[Stopped, ...] = ()
+    approval: Approval | None = None
+    """``None``: nobody has said yes, or nobody had to."""
+    planned_in: str = ""
+    """The run that made the plan."""
+    holds: tuple[tuple[str, str], ...] = ()
+    """(connection, last day) of what a policy holds and no later case has taken up yet."""
+    released: tuple[tuple[str, str], ...] = ()
+    """(last day, case) of holds that are over, and the case that erases what they kept."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the clock stands still."""
+        return bool(self.pauses) and not self.pauses[-1].end
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is still to be confirmed who asked."""
+        return self.identity in ("asked", "failed")
+
+    @property
+    def waits_for(self) -> str:
+        """What a case cannot be carried out without, in words; empty where there is nothing."""
+        if self.doubtful:
+            return "it is not confirmed who asked"
+        return "" if self.approved else "nobody has approved its plan"
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will be done."""
+        return self.status in (CaseStatus.COMPLETED, CaseStatus.REFUSED, CaseStatus.CANCELLED)
 
     def final(self, connection: str) -> bool:
         """Whether nothing is left to do at a connection."""
@@ -91,23 +196,48 @@ def view_case(entries: Iterable[Entry]) -> CaseView | None:  # noqa: C901 - one 
     plan: dict[str, Json] = {}
     reason = ""
     run_id = ""
+    closed_at = destroyed_at = ""
+    clock = _Clock()
+    rechecks: list[Recheck] = []
     rows: dict[tuple[str, str], OutcomeRow] = {}
     for entry in entries:
         run_id = entry.run_id or run_id
         match entry.type:
             case "case.opened":
                 opened, approved = entry, bool(entry.data.get("approved"))
+                clock.opened(entry)
+                status = CaseStatus.WAITING if clock.identity else CaseStatus.OPEN
             case "plan.made":
-                plan = entry.data
+                plan = entry.data | {"run": entry.run_id}
+                # An approval with an end is one of this very plan: it dies when another takes its place.
+                approved = approved and not clock.of_another(plan["digest"])
                 status = status if approved else CaseStatus.WAITING
             case "case.approved":
-                approved, status = True, CaseStatus.OPEN
+                approved, status = True, CaseStatus.WAITING if clock.doubtful else CaseStatus.OPEN
+                clock.approve(entry)
+            case "identity.checked":
+                clock.identity = entry.data["result"]
+                if status in (CaseStatus.OPEN, CaseStatus.WAITING):  # what was begun stays begun
+                    waits = clock.doubtful or (plan and not approved)
+                    status = CaseStatus.WAITING if waits else CaseStatus.OPEN
+            case "case.reopened":
+                waits = clock.doubtful or (plan and not approved)
+                status, reason, closed_at = CaseStatus.WAITING if waits else CaseStatus.OPEN, "", ""
             case "case.started":
                 status = CaseStatus.RUNNING
             case "case.paused":
                 status = CaseStatus.INCOMPLETE
             case "case.closed":
                 status, reason = CaseStatus(entry.data["status"]), entry.data.get("reason", "")
+                closed_at = entry.at
+            case "case.rechecked":
+                rechecks.append(_recheck(entry))
+            case "details.destroyed":
+                destroyed_at = entry.at
+            case "case.extended" | "case.acknowledged" | "clock.stopped" | "clock.started":
+                clock.take(entry)
+            case "hold.placed" | "hold.released":
+                clock.hold(entry)
             case "record.outcome":
                 row = _row(entry)
                 # A later pass may overrule what is not final; what is final stays, with its own entry.
@@ -118,10 +248,62 @@ def view_case(entries: Iterable[Entry]) -> CaseView | None:  # noqa: C901 - one 
         return None
     data = opened.data
     return CaseView(
-        opened.case_id, run_id, CaseType(data["type"]), data["regime"], data["received_at"], data["due_at"],
+        opened.case_id, run_id, CaseType(data["type"]), data["regime"], data["received_at"], clock.due_at,
         data.get("policy", ""), data.get("policy_digest", ""), opened.seq, status, approved,
-        plan.get("digest", ""), plan.get("item", ""), _latest(rows), reason,
+        plan.get("digest", ""), plan.get("item", ""), _latest(rows), reason, opened.at, closed_at,
+        plan.get("ground", ""), tuple(data.get("person", ())), data.get("follows", ""), tuple(rechecks), destroyed_at,
+        data.get("due_rule", ""), data.get("acknowledge_by", ""), clock.acknowledged_at, clock.identity,
+        clock.extended, tuple(clock.pauses), clock.approval, plan.get("run", ""), tuple(clock.holds),
+        tuple(clock.released),
     )  # fmt: skip
+
+
+class _Clock:
+    """What entries say of a case's time, and of who has to agree."""
+
+    def __init__(self) -> None:
+        self.due_at = self.acknowledged_at = ""
+        self.identity: Literal["", "asked", "verified", "failed"] = ""
+        self.extended: Extended | None = None
+        self.pauses: list[Stopped] = []
+        self.approval: Approval | None = None
+        self.holds: list[tuple[str, str]] = []
+        self.released: list[tuple[str, str]] = []
+
+    @property
+    def doubtful(self) -> bool:
+        return self.identity in ("asked", "failed")
+
+    def opened(self, entry: Entry) -> None:
+        self.due_at = entry.data["due_at"]
+        self.identity = "asked" if entry.data.get("identity") else ""
+
+    def approve(self, entry: Entry) -> None:
+        data = entry.data
+        self.approval = Approval(data["digest"], data.get("by", ""), data.get("expires_at", ""))
+
+    def of_another(self, digest: str) -> bool:
+        return self.approval is not None and bool(self.approval.expires_at) and self.approval.digest != digest
+
+    def take(self, entry: Entry) -> None:
+        data = entry.data
+        self.due_at = data.get("due_at", self.due_at)
+        match entry.type:
+            case "case.extended":
+                self.extended = Extended(data["told_at"], data.get("until", ""), data["reason"])
+            case "case.acknowledged":
+                self.acknowledged_at = data["at"]
+            case "clock.stopped":
+                self.pauses.append(Stopped(data["at"], "", data["reason"]))
+            case _:
+                self.pauses[-1] = replace(self.pauses[-1], end=data["at"])
+
+    def hold(self, entry: Entry) -> None:
+        if entry.type == "hold.placed":
+            self.holds.append((entry.connection, entry.data["until"]))
+        else:
+            self.holds = [held for held in self.holds if held[1] > entry.data["until"]]
+            self.released.append((entry.data["until"], entry.data["case"]))
 
 
 def _latest(rows: dict[tuple[str, str], OutcomeRow]) -> tuple[OutcomeRow, ...]:
@@ -135,7 +317,17 @@ def _row(entry: Entry) -> OutcomeRow:
     return OutcomeRow(
         entry.connection, data["plugin"], data["record"], data["item"], data["count"], Result(data["result"]),
         data.get("reason", ""), data.get("until", ""), data.get("evidence", ""), entry.seq,
-        data.get("purpose", ""), data.get("field", ""),
+        data.get("purpose", ""), data.get("field", ""), data.get("legal_basis", ""),
+    )  # fmt: skip
+
+
+def _recheck(entry: Entry) -> Recheck:
+    data = entry.data
+    found = data["connections"]
+    return Recheck(
+        entry.at, tuple(data["periods"]),
+        tuple(name for name, one in found.items() if one.get("back")),
+        tuple(name for name, one in found.items() if "problem" in one),
     )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from habeas.cli.context import Settings
+
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
@@ -25,13 +27,22 @@ COMMANDS = {
     "inventory": "Show what each connection holds about a person.",
     "access": "Answer an access or portability request with one ZIP package.",
     "erase": "Erase a person everywhere: plan, ask, erase, read back.",
+    "plan": "Plan an erasure, for somebody else to approve.",
+    "approve": "Approve a plan that somebody else has made.",
+    "apply": "Carry out an approved plan.",
     "rectify": "Correct a person's data at every connection that can.",
     "consent": "What people have agreed to: set, show.",
     "batch": "Work through a CSV of requests in one run.",
     "resume": "Finish whatever an interrupted run left.",
-    "case": "The register of cases: list, show.",
+    "case": "The register: list, show, extend, refuse, cancel, close …",
+    "report": "Make the compliance audit report of a period.",
+    "certificate": "Make the portable proof of what became of a case.",
+    "verify": "Check a certificate, proof or export offline; needs no home.",
+    "recheck": "Look up erased people again, and say who came back.",
+    "suppression": "Erased people that nothing may write about: list, lift.",
+    "purge": "Destroy keys whose purpose has ended.",
     "canary": "Try everything on a made-up person, and say what stopped working.",
-    "audit": "The ledger: log, verify.",
+    "audit": "The ledger: log, verify, checkpoint, prove, export, keys.",
     "policy": "Policies: list, show, check.",
     "plugin": "Installed plugins and the records they know.",
 }
@@ -84,6 +95,16 @@ def cli(ctx: click.Context, home: Path | None, config: Path | None, as_json: boo
     from habeas.cli.context import Settings
 
     ctx.obj = Settings(home, config, as_json)
+
+
+@cli.result_callback()
+@click.pass_obj
+def _unsigned(settings: Settings, /, code: object, **_: object) -> object:
+    """A run whose end was not signed has done its work, and is not proven: never exit code 0."""
+    for line in (settings.problem, settings.warning):
+        if line:
+            settings.output.say(f"habeas: {line}")
+    return 1 if settings.problem and code in (0, None) else code
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

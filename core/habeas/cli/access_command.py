@@ -40,12 +40,13 @@ __all__ = ["command"]
     callback=not_empty,
     help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]",
 )
+@click.option("--again", is_flag=True, help="Open a second case although one about the same is open.")
 @click.option("--max-wait", type=click.FloatRange(min=1), metavar="SECONDS", help="Longest time it may take. [90]")
 @json_option
 @pass_settings
 def command(
     settings: Settings, name_subject: Callable[[App], Subject], target: Path | None, portability: bool,
-    reference: str, regime: str, max_wait: float | None,
+    reference: str, regime: str, again: bool, max_wait: float | None,
 ) -> int:  # fmt: skip
     """Answer an access (Art. 15) or portability (Art. 20) request with one ZIP package.
 
@@ -65,6 +66,8 @@ def command(
         case_type = CaseType.PORTABILITY if portability else CaseType.ACCESS
         goes_to = str(target.absolute()) if target else ""
         new = app.new_case(case_type, subject, regime=regime, reference=reference, output=goes_to, approved=True)
+        if not again:
+            app.refuse_duplicate(new)
         control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
         with (
             stop_on_signals(control, output),

@@ -32,11 +32,15 @@ _TOGETHER = 500
 @click.option(
     "--policy", default="", callback=not_empty, metavar="NAME", help="Policy for the erasures. [default: by regime]"
 )
+@click.option(
+    "--most-people", type=click.IntRange(min=1), metavar="N",
+    help="Most people it may erase. [default: most_people under [approvals]; no limit]",
+)  # fmt: skip
 @click.option("--skip-invalid", is_flag=True, help="Do the good rows; write the others to FILE.invalid.csv.")
 @yes_option
 @json_option
 @pass_settings
-def command(settings: Settings, file: Path, policy: str, skip_invalid: bool, yes: bool) -> int:
+def command(settings: Settings, file: Path, policy: str, most_people: int | None, skip_invalid: bool, yes: bool) -> int:
     """Work through a CSV of requests in one run.
 
     Columns: type (erasure, access, portability, inventory), email, phone, customer_id, received_at, regime, reference;
@@ -58,6 +62,7 @@ def command(settings: Settings, file: Path, policy: str, skip_invalid: bool, yes
             raise InputError(f"{file} has no rows to work on")
         for case_type, name in ((CaseType.ERASURE, policy), (CaseType.ACCESS, "")):
             app.policy_for(case_type, app.config.controller.regime, name)
+        _refuse_too_many(app, batch, most_people)
         if not confirm(f"Work on {checked.rows} requests? Erasures cannot be undone.", yes=yes):
             raise RefusedError("not confirmed; nothing was sent")
         control = RunControl(app.tools.clock)
@@ -73,6 +78,21 @@ def command(settings: Settings, file: Path, policy: str, skip_invalid: bool, yes
             }  # fmt: skip
             ids = app.tools.register.cases(run_id=run.run_id)
             return work_through(app, run, ids, output, total=checked.rows, summary=summary)
+
+
+def _refuse_too_many(app: App, batch: BatchFile, most_people: int | None) -> None:
+    """A file that erases more people than anybody meant to is refused before the first of them."""
+    most = most_people or app.config.approvals.most_people
+    if most is None and not app.config.approvals.required:
+        return
+    erasures = sum(row.type is CaseType.ERASURE for row in batch.rows())
+    if erasures:
+        app.refuse_without_four_eyes()
+    if most is not None and erasures > most:
+        raise RefusedError(
+            f"the file erases {erasures} people, and {most} are the most that one run may; nothing was sent",
+            advice="split it, or give --most-people",
+        )
 
 
 def _batch_file(app: App, file: Path) -> BatchFile:
@@ -156,7 +176,6 @@ def _register(app: App, run: Run, batch: BatchFile, checked: Checked, policy: st
     for chunk in _chunks(rows, _TOGETHER):
         app.tools.register.open(
             run.run_id,
-            run.actor,
             [
                 app.new_case(
                     row.type,

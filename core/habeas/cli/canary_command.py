@@ -52,7 +52,7 @@ def command(settings: Settings, connections: tuple[str, ...], max_wait: float | 
             stop_on_signals(control, output),
             app.run("canary", lambda event: output.say(progress_line(event)), control) as run,
         ):
-            (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
+            (case_id,) = app.tools.register.open(run.run_id, [new])
             with app.hold(case_id):
                 work = CanaryPass(app.tools, run, case_id)
                 # Another process may have resumed it in the meantime.

@@ -20,8 +20,11 @@ from habeas.home import Home
 
 if TYPE_CHECKING:
     from habeas.app import App
+    from habeas.config import AuditConfig
     from habeas.control import RunControl
+    from habeas.evidence.seal import Seal
     from habeas.models import Subject
+    from habeas_audit import Ledger
 
 __all__ = [
     "Settings",
@@ -51,6 +54,9 @@ class Settings:
     home_option: Path | None
     config_option: Path | None
     as_json: bool
+    problem: str = ""
+    """Why the ledger was not signed at the end of the command."""
+    warning: str = ""
 
     @property
     def home(self) -> Home:
@@ -64,11 +70,42 @@ class Settings:
         here = Path("habeas.toml")
         return here if here.exists() else self.home.config
 
-    def open_app(self) -> App:
-        """The installation, opened."""
+    @contextmanager
+    def open_app(self) -> Iterator[App]:
+        """The installation, opened; afterwards it is known whether its ledger was signed."""
         from habeas.app import App
 
-        return App.open(self.home, self.config_path)
+        with App.open(self.home, self.config_path) as app:
+            yield app
+            self.remember(app.seal)
+
+    def remember(self, seal: Seal) -> None:
+        """Keeps what did not come through when the ledger was signed, to be told at the end."""
+        self.problem, self.warning = self.problem or seal.problem, self.warning or seal.warning
+
+    @contextmanager
+    def open_ledger(self, *, behind: bool = False) -> Iterator[tuple[Ledger, Seal]]:
+        """The ledger and what signs it: neither plugins nor vendors' secrets, and a configuration only if there is one.
+
+        A ledger that is not the one that was signed is refused, unless ``behind`` says that it may be.
+        """
+        from habeas.clock import SystemClock
+        from habeas.opening import ledger_only, open_seal
+
+        clock = SystemClock()
+        with ledger_only(self.home, clock) as ledger:
+            seal = open_seal(self.home, self.audit_config(), ledger, clock)
+            if not behind:
+                seal.require_continuity()
+            yield ledger, seal
+            self.remember(seal)
+
+    def audit_config(self) -> AuditConfig:
+        """What the configuration says of the ledger; the defaults where there is no file."""
+        from habeas.config import AuditConfig, load_config
+
+        given = self.config_option is not None or self.config_path.exists()
+        return load_config(self.config_path).audit if given else AuditConfig()
 
     @property
     def output(self) -> Output:
@@ -157,7 +194,7 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise RefusedError("this changes data at vendors and nobody can be asked", advice="add --yes to go on")
+        raise RefusedError("nobody can be asked whether this is meant", advice="add --yes to go on")
     # While the question stands no call is in hand that a signal would have to wait for: it is an answer, and it is no.
     before = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -95,9 +95,11 @@ def _failed(findings: list[Finding]) -> bool:
 
 def _examine(settings: Settings) -> Iterator[Finding]:
     with settings.open_app() as app:
+        _require_holidays(app)
         yield Finding("configuration", "ok", f"{app.config.path}, {len(app.tools.links)} connections")
         yield _try("keys and vault", lambda: _keys_and_vault(app))
         yield _try("ledger", lambda: _ledger(app))
+        yield _try("signing key", lambda: _signing(app))
         yield _try("policies", lambda: _policies(app))
         try:
             yield _fields(app)
@@ -107,6 +109,18 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield _clock(app)
         yield _disk(app)
         yield from _connections(app)
+
+
+def _require_holidays(app: App) -> None:
+    """Raises :class:`ConfigError` where no case could be opened, since nobody knows the holidays that count."""
+    from habeas.errors import ConfigError
+    from habeas_policies import PolicyProblem, due
+
+    controller = app.config.controller
+    try:
+        due(controller.regime, app.tools.clock.now(), controller.timezone, holidays=controller.holidays)
+    except PolicyProblem as problem:
+        raise ConfigError(f"{app.config.path}: {problem}", advice=problem.advice) from None
 
 
 def _try(name: str, check: Callable[[], str]) -> Finding:
@@ -124,7 +138,7 @@ def _keys_and_vault(app: App) -> str:
     from habeas.errors import StorageError
 
     home = app.tools.home
-    for path in (home.keys, home.vault):
+    for path in (home.keys, home.vault, home.suppression):
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -134,18 +148,25 @@ def _keys_and_vault(app: App) -> str:
             database.close()
         if found != "ok":
             raise StorageError(f"{path} is damaged", advice="restore it from a backup")
-    return f"{home.path}, both whole"
+    return f"{home.path}, all whole"
 
 
 def _ledger(app: App) -> str:
     from habeas.errors import StorageError
-    from habeas_audit import verify
+    from habeas.evidence.seal import acknowledged, witnesses_in
+    from habeas.evidence.signing import known_keys
+    from habeas_audit import verify_evidence
 
-    result = verify(app.tools.home.ledger)
-    if not result.ok:
-        first = result.findings[0]
-        raise StorageError(f"{first.text}", advice="run `habeas audit verify`")
-    return f"{result.size} entries, all as they were written"
+    home = app.tools.home
+    witnesses = witnesses_in(app.seal.mirrors, acknowledged(app.tools.ledger))
+    found = verify_evidence(home.ledger, witnesses=witnesses, trusted=known_keys(home.signing))
+    if not found.ok:
+        raise StorageError(found.findings[0].text, advice="run `habeas audit verify`")
+    return f"{found.verification.size} entries, all as they were written, {found.unsigned or 'none'} not signed yet"
+
+
+def _signing(app: App) -> str:
+    return f"key {app.seal.ready().key_id.hex()}; checkpoints go to {', '.join(map(str, app.seal.mirrors))}"
 
 
 def _policies(app: App) -> str:

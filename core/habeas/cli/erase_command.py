@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from habeas.engine.plan import Plan
     from habeas.engine.tools import Run
 
-__all__ = ["command"]
+__all__ = ["command", "finish", "part_json"]
 
 
 @click.command(
@@ -53,12 +53,13 @@ __all__ = ["command"]
     callback=not_empty,
     help="Whose clock runs: gdpr, uk-gdpr, ccpa … [default: the controller's]",
 )
+@click.option("--again", is_flag=True, help="Open a second case although one about the same is open.")
 @click.option("--max-wait", type=click.FloatRange(min=1), metavar="SECONDS", help="Longest time it may take. [90]")
 @json_option
 @pass_settings
 def command(
     settings: Settings, name_subject: Callable[[App], Subject], policy: str, dry_run: bool, yes: bool,
-    reference: str, regime: str, max_wait: float | None,
+    reference: str, regime: str, again: bool, max_wait: float | None,
 ) -> int:  # fmt: skip
     """Erase a person everywhere: plan, ask, erase, read back.
 
@@ -71,8 +72,12 @@ def command(
     with settings.open_app() as app:
         subject = name_subject(app)
         new = app.new_case(CaseType.ERASURE, subject, policy=policy, regime=regime, reference=reference, approved=yes)
-        if not dry_run and not yes:
-            somebody_can_be_asked("erasing")
+        if not dry_run:
+            app.refuse_without_four_eyes()
+            if not again:
+                app.refuse_duplicate(new)
+            if not yes:
+                somebody_can_be_asked("erasing")
         control = RunControl(app.tools.clock, max_wait or app.config.max_wait_seconds)
         with (
             stop_on_signals(control, output),
@@ -81,16 +86,22 @@ def command(
             if dry_run:
                 plan = app.plan_only(run, subject, app.tools.policy(new.policy))
             else:
-                (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
+                (case_id,) = app.tools.register.open(run.run_id, [new])
                 with app.hold(case_id):
                     view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
         # Only now: the ledger's head that is shown is the one the run left behind.
-        return _show_plan(app, settings, run, new, plan) if dry_run else _finish(app, settings, view)
+        return _show_plan(app, settings, run, new, plan) if dry_run else finish(app, settings, view)
 
 
 def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes: bool) -> CaseView:
     work = app.erasure(run, case_id)
+    if app.tools.register.view(case_id).doubtful:
+        # Not even looked up: nobody knows yet whether this is the person who asked.
+        return app.tools.register.view(case_id)
     plan = work.prepare()
+    reason = work.too_large(plan)
+    if reason:
+        return work.refuse(reason)
     asked = not yes and _has_work(plan)
     if asked:
         output = settings.output
@@ -127,7 +138,7 @@ def _show_plan(app: App, settings: Settings, run: Run, new: NewCase, plan: Plan)
                 "due_at": rfc3339(new.due_at),
                 "policy": {"name": policy.name, "digest": policy.digest},
                 "plan_digest": plan_digest(app.tools, plan),
-                "plan": [_part_json(part) for part in plan.connections],
+                "plan": [part_json(part) for part in plan.connections],
                 "outcomes": [],
                 "notices": [
                     {"connection": n.connection, "text": n.text, "until": n.until or None} for n in plan.notices
@@ -144,7 +155,8 @@ def _show_plan(app: App, settings: Settings, run: Run, new: NewCase, plan: Plan)
     return 3 if any(p.gaps or any(i.action == "manual" for i in p.items) for p in plan.connections) else 0
 
 
-def _part_json(part: object) -> object:
+def part_json(part: object) -> object:
+    """One connection's part of a plan, for a command's JSON."""
     from habeas.engine.plan import ConnectionPlan
 
     assert isinstance(part, ConnectionPlan)  # noqa: S101 - for the type checker
@@ -169,7 +181,8 @@ def _part_json(part: object) -> object:
     }
 
 
-def _finish(app: App, settings: Settings, view: CaseView) -> int:
+def finish(app: App, settings: Settings, view: CaseView) -> int:
+    """Shows a case that was worked on, and returns its exit code."""
     from habeas.cases.view import exit_code
 
     record = app.record(view)

@@ -115,6 +115,8 @@ class Output:
     def advice(self, view: CaseView) -> None:
         """What is left to do."""
         results = {row.result for row in view.outcomes}
+        if view.status == "waiting" and view.waits_for:
+            self.say(f"Case {view.case_id} waits: {view.waits_for}.")
         if view.status == "incomplete":
             self.say(f"Case {view.case_id} is not finished: `habeas resume` goes on.")
         work = sum(row.result in (Result.MANUAL, Result.ACCEPTED, Result.UNSUPPORTED) for row in view.outcomes)
@@ -161,6 +163,6 @@ def progress_line(event: Event) -> str:
             return f"  {connection}: " + ", ".join(f"{n} {result}" for result, n in results.items())
         case CaseBusy(case_id):
             return f"case {case_id} is being worked on by another process"
-        case CaseUnapproved(case_id):
-            return f"case {case_id} waits for a yes: `habeas erase` it again, or leave it"
+        case CaseUnapproved(case_id, why):
+            return f"case {case_id} waits: {why}; see `habeas case show {case_id}`"
     return ""

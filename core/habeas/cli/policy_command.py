@@ -77,7 +77,8 @@ def show_policy(settings: Settings, name: str) -> int:
     policy = load(name, search=_folder(settings))
     if settings.as_json:
         rules = [{"match": rule.match.meaning(), **_ruling(rule.ruling)} for rule in policy.rules]
-        output.json({**_summary(policy), "rules": rules, "default": _ruling(policy.default)})
+        after = policy.after.meaning()
+        output.json({**_summary(policy), "rules": rules, "default": _ruling(policy.default), "after": after})
         return 0
     output.show(f"{policy.name}, version {policy.version}: {policy.type} under {policy.regime}", "bold")
     output.show(policy.description)
@@ -89,6 +90,9 @@ def show_policy(settings: Settings, name: str) -> int:
     output.table(
         ["rule", "records", "action", "why", "law"], [*rows, ["-", "all others", policy.default.action, "", ""]]
     )
+    for name, value in policy.after.meaning().items():
+        said = value if isinstance(value, str) else ", ".join(value) or "never"
+        output.show(f"after the case, {name.replace('_', ' ')}: {said}")
     output.show(policy.digest, "dim")
     return 0
 

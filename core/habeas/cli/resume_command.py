@@ -34,6 +34,7 @@ def command(settings: Settings, case_ids: tuple[str, ...]) -> int:
 
     Never asks: it finishes what was approved. Calls whose answer was lost are read before anything is repeated.
     """
+    from habeas import aftercare
     from habeas.cli.many import work_through
     from habeas.control import RunControl
 
@@ -41,11 +42,21 @@ def command(settings: Settings, case_ids: tuple[str, ...]) -> int:
     with settings.open_app() as app:
         register = app.tools.register
         views = [register.view(case_id) for case_id in case_ids] if case_ids else None
-        names = [v.case_id for v in views] if views is not None else [v.case_id for v in register.unfinished()]
         control = RunControl(app.tools.clock)
-        if not names:
-            output.say("Nothing is unfinished.")
         for run_id in _half_registered(app):
             output.say(f"Run {run_id} was cut off while it registered a file: run `habeas batch` on that file again.")
+        problems: list[str] = []
         with stop_on_signals(control, output), app.run("resume", lambda _: None, control) as run:
-            return work_through(app, run, names, output, total=len(names), summary={})
+            if views is not None:
+                names = [v.case_id for v in views]
+            else:
+                released, problems = aftercare.release_holds(app, run)
+                names = [v.case_id for v in register.unfinished()]
+                if released:
+                    output.say(f"{len(released)} holds have ended: what they kept is erased now.")
+            for problem in problems:
+                output.say(problem)
+            if not names:
+                output.say("Nothing is unfinished.")
+            code = work_through(app, run, names, output, total=len(names), summary={})
+        return 1 if problems else code

@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from habeas.config.load import Config, ConnectionConfig, Controller, IdentityConfig, load_config
+from habeas.config.load import (
+    ApprovalConfig,
+    AuditConfig,
+    Config,
+    ConnectionConfig,
+    Controller,
+    IdentityConfig,
+    RetentionConfig,
+    load_config,
+)
 from habeas.config.secrets import resolve_secret
 
-__all__ = ["Config", "ConnectionConfig", "Controller", "IdentityConfig", "load_config", "resolve_secret"]
+__all__ = [
+    "ApprovalConfig",
+    "AuditConfig",
+    "Config",
+    "ConnectionConfig",
+    "Controller",
+    "IdentityConfig",
+    "RetentionConfig",
+    "load_config",
+    "resolve_secret",
+]

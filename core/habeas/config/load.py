@@ -17,7 +17,17 @@ from zoneinfo import ZoneInfo
 from habeas.errors import ConfigError
 from habeas.models import Field, Json
 
-__all__ = ["Config", "ConnectionConfig", "Controller", "IdentityConfig", "load_config", "schema_problems"]
+__all__ = [
+    "ApprovalConfig",
+    "AuditConfig",
+    "Config",
+    "ConnectionConfig",
+    "Controller",
+    "IdentityConfig",
+    "RetentionConfig",
+    "load_config",
+    "schema_problems",
+]
 
 _MAX_BYTES = 1024 * 1024
 _RESERVED = ("email", "phone", "customer_id", "type", "received_at", "regime", "reference", *map(str, Field))
@@ -54,6 +64,44 @@ class IdentityConfig:
     query: str = ""
 
 
+@dataclass(frozen=True)
+class AuditConfig:
+    """Who signs the ledger, and where else its checkpoints go. Empty: not configured."""
+
+    signing_key: str = ""
+    """``keyring:SERVICE``; empty: files in the home."""
+    mirror: Path | None = None
+    timestamp_authority: str = ""
+    timestamp_roots: Path | None = None
+
+
+@dataclass(frozen=True)
+class ApprovalConfig:
+    """Who may say yes to a plan, and how large one may be."""
+
+    required: bool = False
+    valid: str = "P7D"
+    """ISO 8601 duration."""
+    people: Mapping[str, str] = field(default_factory=dict)
+    """Name → public key. Empty: the operating system's users."""
+    most_people: int | None = None
+    """Of one batch; ``None``: no limit."""
+    most_records: int | None = None
+    """Of one person; ``None``: no limit."""
+
+
+@dataclass(frozen=True)
+class RetentionConfig:
+    """When what is kept about people ends: ISO 8601 durations."""
+
+    details: str = "P90D"
+    """Counted from a case's end: the key of its vault."""
+    pseudonyms: str = "P3Y"
+    """Counted from the end of a quarter: the key of its pseudonyms."""
+    suppression: str = ""
+    """Counted from an erasure: a place on the suppression list; empty: until somebody lifts it."""
+
+
 @dataclass(frozen=True, repr=False)
 class ConnectionConfig:
     """One account at a vendor, secrets still as references."""
@@ -85,6 +133,9 @@ class Config:
     """Purpose → connection → what it is called there."""
     canary_domain: str = "canary.invalid"
     """Where the made-up people of canary runs have their e-mail addresses."""
+    audit: AuditConfig = AuditConfig()
+    retention: RetentionConfig = RetentionConfig()
+    approvals: ApprovalConfig = ApprovalConfig()
 
 
 def load_config(path: Path) -> Config:
@@ -144,6 +195,12 @@ def _say(rule: object, wanted: Json, found: Json, schema: Json) -> str:
         return "must be " + " or ".join(
             _A_TYPE.get(name, name) for name in ([wanted] if isinstance(wanted, str) else wanted)
         )
+    if rule == "dependentRequired" and isinstance(found, dict):
+        return (
+            f"needs {' and '.join(sorted({n for k, v in wanted.items() if k in found for n in v if n not in found}))}"
+        )
+    if rule == "pattern" and "P(?=" in str(wanted):
+        return "must be a duration such as P90D, P6M or P3Y"
     if rule == "enum":
         return f"must be one of {', '.join(map(str, wanted))}"
     if rule == "oneOf" and all(isinstance(one, dict) and set(one) == {"required"} for one in wanted):
@@ -161,13 +218,7 @@ def _schema() -> Mapping[str, Json]:
 
 def _config(path: Path, table: Mapping[str, Json]) -> Config:
     folder = path.parent
-    controller = Controller(**table["controller"])
-    try:
-        ZoneInfo(controller.timezone)
-    except (KeyError, ValueError, OSError):
-        raise ConfigError(
-            f"{path}: controller.timezone is not a known time zone", advice="write Europe/Berlin"
-        ) from None
+    controller = _controller(path, table["controller"])
     identity = table.get("identity")
     policies = table.get("policies", {})
     return Config(
@@ -186,7 +237,33 @@ def _config(path: Path, table: Mapping[str, Json]) -> Config:
         max_wait_seconds=float(table.get("run", {}).get("max_wait_seconds", 90)),
         purposes=_purposes(path, table),
         canary_domain=table.get("canary", {}).get("domain", "canary.invalid"),
+        audit=_audit(path, table.get("audit", {})),
+        retention=RetentionConfig(**table.get("retention", {})),
+        approvals=ApprovalConfig(**table.get("approvals", {})),
     )
+
+
+def _audit(path: Path, table: Mapping[str, Json]) -> AuditConfig:
+    authority = table.get("timestamp_authority", "")
+    if authority:
+        _check_url(f"{path}: audit.timestamp_authority", authority)
+    return AuditConfig(
+        signing_key=table.get("signing_key", ""),
+        mirror=path.parent / table["mirror"] if "mirror" in table else None,
+        timestamp_authority=authority,
+        timestamp_roots=path.parent / table["timestamp_roots"] if "timestamp_roots" in table else None,
+    )
+
+
+def _controller(path: Path, table: Mapping[str, Json]) -> Controller:
+    controller = Controller(**table)
+    try:
+        ZoneInfo(controller.timezone)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"{path}: controller.timezone is not a known time zone", advice="write Europe/Berlin"
+        ) from None
+    return controller
 
 
 def _purposes(path: Path, table: Mapping[str, Json]) -> Mapping[str, Mapping[str, Mapping[str, Json]]]:

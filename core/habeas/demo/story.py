@@ -15,10 +15,11 @@ from habeas.cli import cli
 from habeas.cli.border import run_guarded
 from habeas.cli.output import Output
 from habeas.demo.world import World
-from habeas.home import private_folder
+from habeas.home import private_folder, write_private
 from habeas.models import Json
 from habeas.registry import Registry
 from habeas.testing.people import Person
+from habeas_audit.tree import root
 
 __all__ = ["tell"]
 
@@ -29,6 +30,8 @@ class Step:
 
     title: str
     command: str
+    case: str = ""
+    """The case that it was about, where it was an erasure."""
     checks: list[tuple[str, bool]] = field(default_factory=list)
 
     @property
@@ -158,15 +161,53 @@ def _erase(story: Story) -> None:
     others = _others_truth(story, ada)
     who = f"customer_id={ada.customer_id}"
     step, code, case = story.step("Erase, and read every vendor back", "erase", who, "--yes")
+    step.case = case["case"]
     story.outcomes(case)
     for row in case["outcomes"][:3]:
         story.output.show(f"     e.g. {row['connection']} {row['record']}: {row['evidence']}", "dim")
     story.check(step, "the case is completed", code == 0 and case["status"] == "completed")
     story.check(step, "the vendors' own data agrees: nothing is left", story.world.held(ada) == {})
     story.check(step, "nobody else's data was touched", _others_truth(story, ada) == others)
-    step, code, result = story.step("Read back once more", "inventory", who)
-    empty = all(not c["records"] and c["searched"] for c in result["connections"])
+    step, code, result = story.step("Read back once more", "recheck", case["case"])
+    empty = [one["connections"] for one in result["cases"]] == [
+        {name: {"evidence": found["evidence"]} for name, found in one["connections"].items()} for one in result["cases"]
+    ]
     story.check(step, "every vendor was searched, none holds anything", code == 0 and empty)
+
+
+def _never_again(story: Story) -> None:
+    ada = story.world.people[0]
+    before = story.world.changing_calls()
+    who = f"customer_id={ada.customer_id}"
+    step, code, case = story.step(
+        "A late consent would bring the person back", "consent", "set", who, "marketing_email=granted", "--yes"
+    )
+    story.output.show(f"     {case['status']}", "dim")
+    refused = code == 4 and case["status"] == "refused"
+    story.check(step, "refused, and nothing was sent", refused and story.world.changing_calls() == before)
+    story.check(step, "the person is still gone", story.world.held(ada) == {})
+
+
+def _certify(story: Story) -> None:
+    case_id = next(s.case for s in story.steps if s.case)
+    certificate, opening = story.place / "certificate.json", story.place / "opening.json"
+    step, code, made = story.step(
+        "Prove it to somebody who trusts nobody here", "certificate", case_id, "-o", str(certificate),
+        "--opening", str(opening),
+    )  # fmt: skip
+    story.check(step, f"{certificate.name} and a page to print are made", code == 0 and made["state"] == "complete")
+    key = next((story.place / "home" / "signing").glob("*.pub"))
+    step, code, found = story.step(
+        "Check it offline", "verify", str(certificate), "--key", str(key), "--opening", str(opening)
+    )
+    for one in found["checks"]:
+        story.output.show(f"     {'ok' if one['ok'] else 'NOT'} {one['what']}", "dim")
+    story.check(step, "signed, in the log, complete, and about this person", code == 0 and found["ok"])
+    forged = story.place / "forged.json"
+    text = certificate.read_text("utf-8").replace('"result": "erased"', '"result": "absent"', 1)
+    write_private(forged, text.encode())
+    step, code, found = story.step("A certificate with one word changed", "verify", str(forged), "--key", str(key))
+    story.check(step, "the change is found", code == 1 and not found["ok"])
 
 
 def _ambiguous(story: Story) -> None:
@@ -238,8 +279,10 @@ def _canary(story: Story) -> None:
 
 
 def _prove(story: Story) -> None:
-    step, code, result = story.step("Is the ledger as it was written?", "audit", "verify")
+    step, code, result = story.step("Is the ledger as it was written and signed?", "audit", "verify")
     story.check(step, f"{result['size']} entries, root {result['root'][:23]}…", code == 0 and result["ok"])
+    story.check(step, f"all of them signed, {result['checkpoints']} checkpoints", code == 0 and not result["unsigned"])
+    kept = max((story.place / "home" / "checkpoints").iterdir())
     copy = story.place / "changed-copy.db"
     shutil.copyfile(story.place / "home" / "audit.db", copy)
     copy.chmod(0o600)
@@ -247,6 +290,15 @@ def _prove(story: Story) -> None:
     step, code, result = story.step("A copy with one changed byte", "audit", "verify", "--file", str(copy))
     found = any(f["seq"] == entry for f in result["findings"])
     story.check(step, f"the change in entry {entry} is found", code == 1 and not result["ok"] and found)
+    shorter = story.place / "shorter-copy.db"
+    shutil.copyfile(story.place / "home" / "audit.db", shorter)
+    shorter.chmod(0o600)
+    _cut_off(shorter, 10)
+    step, code, result = story.step(
+        "A copy without its newest ten entries", "audit", "verify", "--file", str(shorter), "--against", str(kept)
+    )
+    found = any(f["kind"] == "cut" for f in result["findings"])
+    story.check(step, "a checkpoint kept elsewhere shows that they are missing", code == 1 and found)
 
 
 def _change_one_byte(path: Path) -> int:
@@ -267,9 +319,27 @@ def _change_one_byte(path: Path) -> int:
     return int(seq)
 
 
+def _cut_off(path: Path, count: int) -> None:
+    """The newest entries, and what the file says of them: it agrees with itself afterwards."""
+    database = sqlite3.connect(path)
+    triggers = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        database.execute(f"DROP TRIGGER {name}")
+    (size,) = database.execute("SELECT size - ? FROM head", (count,)).fetchone()
+    leaves = [row[0] for row in database.execute("SELECT leaf_hash FROM entries WHERE seq <= ? ORDER BY seq", (size,))]
+    database.execute("DELETE FROM entries WHERE seq > ?", (size,))
+    database.execute("DELETE FROM nodes WHERE (idx + 1) << level > ?", (size,))
+    database.execute("DELETE FROM checkpoints WHERE size > ?", (size,))
+    database.execute("UPDATE head SET size = ?, root = ?", (size, root(leaves)))
+    for _, sql in triggers:
+        database.execute(sql)
+    database.commit()
+    database.close()
+
+
 _CHAPTERS = (
-    _set_up, _look, _hand_over, _plan, _erase, _ambiguous, _shared_card, _consent, _rectify, _hold, _outage, _canary,
-    _prove,
+    _set_up, _look, _hand_over, _plan, _erase, _never_again, _certify, _ambiguous, _shared_card, _consent, _rectify,
+    _hold, _outage, _canary, _prove,
 )  # fmt: skip
 
 
@@ -304,5 +374,6 @@ def _end(story: Story, held: bool, seconds: float) -> None:
     else:
         failed = [what for step in story.steps for what, ok in step.checks if not ok]
         output.show(f"{len(failed)} of {claims} claims did NOT hold: {'; '.join(failed)}", "bold red")
-    output.show(f"Its files are in {story.place}: habeas.toml, customers.csv, home/audit.db, home/packages.")
+    files = "habeas.toml, customers.csv, certificate.html, home/audit.db, home/packages"
+    output.show(f"Its files are in {story.place}: {files}.")
     output.show(f"Look around: habeas --home {story.place / 'home'} audit log")

@@ -19,13 +19,16 @@ from habeas.engine.tools import (
     asked,
     attempt,
     begin,
+    close_case,
     conclude,
     journal_for,
+    refuse_suppressed,
     side_by_side,
     unconfigured,
     write_rows,
 )
-from habeas.models import CaseType, Field, Json, Result
+from habeas.errors import Suppressed
+from habeas.models import CaseStatus, CaseType, Field, Json, Result, Subject
 from habeas.registry import Registry
 
 __all__ = ["ChangePass", "consent_details", "links_with_purpose", "rectification_details"]
@@ -78,6 +81,11 @@ class ChangePass:
         tools = self._tools
         view = begin(tools, self._run, self.case_id)
         request = tools.register.request(self.case_id)
+        try:
+            refuse_suppressed(tools, request.subject)
+        except Suppressed as refusal:
+            close_case(tools, self._run, self.case_id, CaseStatus.REFUSED, refusal.line())
+            return tools.register.view(self.case_id)
         connections: Mapping[str, Json] = request.details["connections"]
         parts: dict[Link, _Part] = {}
         for name, kept in connections.items():
@@ -88,7 +96,7 @@ class ChangePass:
                 self._trouble(view, name, kept, part)
             else:
                 parts[tools.links[name]] = part
-        results = side_by_side(parts, lambda link: self._one(link, parts[link]), self._run.control)
+        results = side_by_side(parts, lambda link: self._one(link, parts[link], request.subject), self._run.control)
         for (link, part), result in zip(parts.items(), results, strict=True):
             if isinstance(result, ConnectionTrouble):
                 self._trouble(view, link.name, connections[link.name], result)
@@ -110,10 +118,10 @@ class ChangePass:
     def _tell(self, name: str, counts: Mapping[Result, int]) -> None:
         self._run.emit(ConnectionFinished(self.case_id, name, counts))
 
-    def _one(self, link: Link, part: _Part) -> tuple[Effect, ...]:
+    def _one(self, link: Link, part: _Part, subject: Subject) -> tuple[Effect, ...]:
         if part.ask is None:
             return part.ours
-        journal = journal_for(self._tools, self._run, self.case_id, link.name)
+        journal = journal_for(self._tools, self._run, self.case_id, link.name, writes_about=subject)
         return part.ours + part.ask(link.connection(self._run.control, journal), journal.resumed)
 
 

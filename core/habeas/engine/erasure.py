@@ -21,10 +21,12 @@ from habeas.engine.tools import (
     journal_for,
     search,
     side_by_side,
+    suppress,
     unconfigured,
     write_rows,
 )
-from habeas.models import Action, CaseStatus, Erasure, Inventory, Outcome, PlanItem, PluginInfo, Result, Subject
+from habeas.errors import RefusedError
+from habeas.models import Action, CaseStatus, Erasure, Inventory, Json, Outcome, PlanItem, PluginInfo, Result, Subject
 from habeas_audit import Draft
 from habeas_policies import Policy, PolicyProblem
 
@@ -86,18 +88,19 @@ class ErasurePass:
         earlier = self.stored_plan(view)
         if earlier is not None and earlier.complete:
             return earlier
+        ground = view.ground
         try:
             policy = self._tools.policy(view.policy)
         except PolicyProblem as problem:
             plan = self._unplanned(view, earlier, problem.line())
         else:
             if policy.digest == view.policy_digest:
-                subject, received_at = self.request.subject, view.received_at
+                subject, received_at, ground = self.request.subject, view.received_at, policy.default.legal_source
                 plan = search_and_plan(self._tools, self._run, self.case_id, subject, policy, received_at, earlier)
             else:
                 plan = self._unplanned(view, earlier, f"policy {view.policy} is not what it was; restore it, resume")
         if plan != earlier:
-            self._store(plan)
+            self._store(plan, ground)
         return plan
 
     def _unplanned(self, view: CaseView, earlier: Plan | None, problem: str) -> Plan:
@@ -113,19 +116,55 @@ class ErasurePass:
             return None
         return Plan.from_json(self._tools.vault.get(self.case_id, view.plan_item))
 
-    def _store(self, plan: Plan) -> None:
+    def _store(self, plan: Plan, ground: str) -> None:
         digest = plan_digest(self._tools, plan)
         # Each plan has its own name: a crash between vault and ledger cannot leave the ledger with another's content.
         item = f"plan/{digest[-16:]}"
         sealed = self._tools.vault.put(self.case_id, item, plan.to_json())
         data = {"digest": digest, "item": item, "sealed": sealed, "records": plan_counts(plan)}
+        if ground:
+            data["ground"] = ground
         self._tools.ledger.append(Draft("plan.made", self.case_id, self._run.run_id, "", "", data))
 
-    def approve(self, how: str) -> None:
+    def drifted(self, plan: Plan) -> bool:
+        """Whether the vendors hold something else now than was planned; the new plan is stored then, and waits."""
+        view = self._tools.register.view(self.case_id)
+        try:
+            policy = self._tools.policy(view.policy)
+            if policy.digest != view.policy_digest:
+                raise RefusedError(
+                    f"policy {view.policy} is not what it was: nothing was changed",
+                    advice="restore it, or cancel the case and plan another",
+                )
+            subject = self.request.subject
+            now = search_and_plan(self._tools, self._run, self.case_id, subject, policy, view.received_at, None)
+        except PolicyProblem as problem:
+            raise RefusedError(f"{problem}: nothing was changed", advice=problem.advice) from None
+        if not now.complete:
+            unread = ", ".join(part.connection for part in now.connections if not part.searched)
+            raise RefusedError(f"{unread} could not be searched again: nothing was changed", advice="apply it later")
+        if plan_digest(self._tools, now) == plan_digest(self._tools, plan) == view.plan_digest:
+            return False
+        self._store(now, policy.default.legal_source)
+        return True
+
+    def too_large(self, plan: Plan) -> str:
+        """Why a plan is larger than anything that should be erased without a second look; empty where it is not."""
+        most = self._tools.approvals.most_records
+        count = sum(i.record.count for part in plan.connections for i in part.items if i.action is Action.ERASE)
+        if most is None or count <= most or self._tools.ledger.last(self.case_id, ["call.intent"]) is not None:
+            return ""  # what was begun is finished
+        return f"{count} records are planned for one person, and {most} are the most that may be: look what was found"
+
+    def refuse(self, reason: str) -> CaseView:
+        """Closes the case without having changed anything, because something is not as it must be."""
+        return self._close(CaseStatus.REFUSED, reason)
+
+    def approve(self, how: str, **more: Json) -> None:
         """Writes that somebody said yes to the plan as it stands."""
         view = self._tools.register.view(self.case_id)
-        data = {"digest": view.plan_digest, "how": how}
-        self._tools.ledger.append(Draft("case.approved", self.case_id, self._run.run_id, "", self._run.actor, data))
+        data = {"digest": view.plan_digest, "how": how, **more}
+        self._tools.ledger.append(Draft("case.approved", self.case_id, self._run.run_id, "", "", data))
 
     def cancel(self, reason: str) -> CaseView:
         """Closes the case without having changed anything."""
@@ -135,7 +174,13 @@ class ErasurePass:
 
     def execute(self, plan: Plan) -> CaseView:
         """Carries the plan out, connection groups in order (money last), and concludes."""
+        reason = self.too_large(plan)
+        if reason:
+            return self.refuse(reason)
         view = begin(self._tools, self._run, self.case_id)
+        if not plan.all_held():
+            # Before anything is sent: what another process writes meanwhile would bring the person back.
+            suppress(self._tools, self._run, self.case_id, self.request.subject)
         known = [part for part in plan.connections if part.connection in self._tools.links]
         for part in plan.connections:
             if part.connection not in self._tools.links and not view.final(part.connection):
@@ -189,7 +234,11 @@ def plan_digest(tools: Tools, plan: Plan) -> str:
     """Names a plan's content. Keyed, since the content holds ids that could be guessed."""
     import json
 
-    content = json.dumps(plan.to_json(), sort_keys=True, separators=(",", ":")).encode()
+    # Without how it was seen, and what stays for a while anyway: both change from day to day, and decide nothing.
+    value = plan.to_json()
+    for part in value["connections"]:
+        del part["evidence"], part["notices"]
+    content = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     return "sha256:" + tools.keys.fingerprint(b"plan", content).hex()
 
 
@@ -236,7 +285,7 @@ def _rows_of_trouble(part: ConnectionPlan, main_kind: str, text: str) -> list[Ro
 def _planned_row(item: PlanItem) -> Row:
     result = Result.RETAINED if item.action is Action.RETAIN else Result.MANUAL
     reason = item.reason + (f" (legal basis: {item.legal_basis})" if item.legal_basis else "")
-    return _row(item, result, reason=reason, until=item.until)
+    return replace(_row(item, result, reason=reason, until=item.until), legal_basis=item.legal_basis)
 
 
 def _row(item: PlanItem, result: Result, *, reason: str = "", until: str = "", evidence: str = "") -> Row:

@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from habeas.cases.view import CaseView
-from habeas.models import Result
+from habeas.models import Json, Result
 
-__all__ = ["CaseBusy", "CaseFinished", "CaseUnapproved", "ConnectionFinished", "ConnectionSearched", "Event"]
+__all__ = [
+    "CaseBusy",
+    "CaseFinished",
+    "CaseRechecked",
+    "CaseUnapproved",
+    "ConnectionFinished",
+    "ConnectionSearched",
+    "Event",
+    "NobodyKnown",
+    "Rechecked",
+]
 
 
 @dataclass(frozen=True)
@@ -46,9 +56,44 @@ class CaseBusy:
 
 @dataclass(frozen=True)
 class CaseUnapproved:
-    """A plan was made and nobody has said yes."""
+    """It cannot be carried out yet."""
+
+    case_id: str
+    why: str
+    """What it waits for."""
+
+
+@dataclass(frozen=True)
+class Rechecked:
+    """What one look showed."""
+
+    view: CaseView
+    back: dict[str, dict[str, int]]
+    """Connection → record kind → how many are there that should be gone."""
+    gone: dict[str, str]
+    """Connection → evidence that nothing is."""
+    problems: dict[str, str]
+    """Connection → why it could not be searched."""
+
+    def to_json(self) -> Json:
+        """For a command's JSON, and for the ledger."""
+        found: dict[str, Json] = {name: {"back": kinds} for name, kinds in self.back.items()}
+        found |= {name: {"evidence": evidence} for name, evidence in self.gone.items()}
+        return found | {name: {"problem": text[:300]} for name, text in self.problems.items()}
+
+
+@dataclass(frozen=True)
+class NobodyKnown:
+    """A case whose key was destroyed: nobody can look up a person whom nobody knows."""
 
     case_id: str
 
 
-Event = ConnectionSearched | ConnectionFinished | CaseFinished | CaseBusy | CaseUnapproved
+@dataclass(frozen=True)
+class CaseRechecked:
+    """One look is over."""
+
+    result: Rechecked | NobodyKnown
+
+
+Event = ConnectionSearched | ConnectionFinished | CaseFinished | CaseBusy | CaseUnapproved | CaseRechecked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from habeas.cases.keys import KeyStore
 from habeas.control import RunControl
@@ -23,9 +23,10 @@ class CaseJournal:
 
     def __init__(
         self, ledger: Ledger, keys: KeyStore, control: RunControl, *, case_id: str, run_id: str, connection: str,
-        earlier: Iterable[Entry] = (),
+        earlier: Iterable[Entry] = (), guard: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._ledger, self._keys, self._control = ledger, keys, control
+        """``guard`` is asked before each intent, and raises where nothing may be sent."""
+        self._ledger, self._keys, self._control, self._guard = ledger, keys, control, guard
         self._case_id, self._run_id, self._connection = case_id, run_id, connection
         self._attempts: dict[str, int] = {}
         for entry in earlier:
@@ -45,6 +46,7 @@ class CaseJournal:
     def intent(self, request: Request, host: str) -> int:
         """Writes the intent; nothing may be sent before this returns."""
         self._control.check()
+        self._guard()
         key = self.key(request)
         self._attempts[key] = self._attempts.get(key, 0) + 1
         entry = self._append(

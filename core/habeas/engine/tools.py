@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from habeas.cases.keys import KeyStore
 from habeas.cases.register import Register
+from habeas.cases.suppression import SuppressionList
 from habeas.cases.vault import Vault
 from habeas.cases.view import CaseView
 from habeas.clock import Clock
-from habeas.config import Controller
+from habeas.config import ApprovalConfig, Controller
 from habeas.control import RunControl
 from habeas.engine.events import Event
 from habeas.engine.journal import CaseJournal, close_holes
 from habeas.engine.links import Link
 from habeas.engine.schema import FieldMemory
-from habeas.errors import OutcomeUnknown, PluginFault, RunEnded, VendorError
+from habeas.errors import OutcomeUnknown, PluginFault, RunEnded, Suppressed, VendorError
 from habeas.home import Home
 from habeas.models import CaseStatus, Inventory, Json, Result, Subject
 from habeas.registry import Registry
@@ -39,8 +40,10 @@ __all__ = [
     "conclude",
     "counted",
     "journal_for",
+    "refuse_suppressed",
     "search",
     "side_by_side",
+    "suppress",
     "unconfigured",
     "write_rows",
 ]
@@ -66,6 +69,8 @@ class Tools:
     clock: Clock
     controller: Controller
     fields: FieldMemory
+    suppression: SuppressionList
+    approvals: ApprovalConfig = field(default_factory=ApprovalConfig)
 
     def local_date(self, at: datetime) -> date:
         """The day it is at the controller's seat."""
@@ -96,7 +101,7 @@ def attempt(task: Callable[[], T]) -> T | ConnectionTrouble:
         return task()
     except OutcomeUnknown as error:
         return ConnectionTrouble(Result.UNKNOWN, error.line())
-    except (VendorError, PluginFault, RunEnded) as error:
+    except (VendorError, PluginFault, RunEnded, Suppressed) as error:
         return ConnectionTrouble(Result.FAILED, error.line())
 
 
@@ -151,6 +156,8 @@ class Row:
     evidence: str = ""
     purpose: str = ""
     field: str = ""
+    legal_basis: str = ""
+    """Of a policy's hold."""
 
     def data(self, plugin: str) -> dict[str, Json]:
         """The entry's data; what is empty is left out."""
@@ -167,6 +174,7 @@ class Row:
             "evidence": self.evidence,
             "purpose": self.purpose,
             "field": self.field,
+            "legal_basis": self.legal_basis,
         }
         return data | {name: value for name, value in optional.items() if value}
 
@@ -183,6 +191,12 @@ def write_rows(
         Draft("record.outcome", view.case_id, run.run_id, connection, "", row.data(plugin))
         for row in rows
         if row.item not in final
+    ]
+    # A hold is queued as it is placed: `habeas resume` erases what it keeps when its time is over.
+    drafts += [
+        Draft("hold.placed", view.case_id, run.run_id, connection, "", {"record": row.record, "until": row.until[:10]})
+        for row in rows
+        if row.item not in final and row.result is Result.RETAINED and row.legal_basis and row.until
     ]
     if drafts:
         tools.ledger.append(*drafts)
@@ -220,12 +234,43 @@ def conclude(tools: Tools, run: Run, case_id: str, connections: Iterable[str]) -
     return replace(view, status=CaseStatus.INCOMPLETE)
 
 
-def journal_for(tools: Tools, run: Run, case_id: str, connection: str) -> CaseJournal:
-    """The journal of a case at one connection, with what earlier passes wrote."""
+def journal_for(
+    tools: Tools, run: Run, case_id: str, connection: str, *, writes_about: Subject | None = None
+) -> CaseJournal:
+    """The journal of a case at one connection, with what earlier passes wrote.
+
+    ``writes_about``: the person whose data the calls write; each is then held against the suppression list first.
+    """
+
+    def guard() -> None:
+        if writes_about is not None:
+            refuse_suppressed(tools, writes_about)
+
     return CaseJournal(
         tools.ledger, tools.keys, run.control, case_id=case_id, run_id=run.run_id, connection=connection,
-        earlier=tools.ledger.entries(case_id=case_id, types=["call.intent"]),
+        earlier=tools.ledger.entries(case_id=case_id, types=["call.intent"]), guard=guard,
     )  # fmt: skip
+
+
+def refuse_suppressed(tools: Tools, subject: Subject) -> None:
+    """Raises :class:`Suppressed` for somebody who has been erased: a vendor would create them anew on write."""
+    found = tools.suppression.find(subject)
+    if found is not None:
+        day = tools.local_date(datetime.fromisoformat(found.since)).isoformat()
+        raise Suppressed(
+            f"the person was erased in case {found.case_id} on {day}, and is on the suppression list",
+            advice="`habeas suppression lift` takes them off it",
+        )
+
+
+def suppress(tools: Tools, run: Run, case_id: str, subject: Subject) -> None:
+    """Puts an erased person on the suppression list, and writes that it was done; the second time it does nothing."""
+    tools.suppression.add(case_id, subject, tools.clock.now())
+    # Asked of the ledger, not of the list: a process may have died between the two.
+    last = tools.ledger.last(case_id, ["suppression.added", "suppression.lifted"])
+    if last is None or last.type != "suppression.added":
+        data = {"identifiers": len(subject.identifiers)}
+        tools.ledger.append(Draft("suppression.added", case_id, run.run_id, "", "", data))
 
 
 def unconfigured(connection: str) -> VendorError:

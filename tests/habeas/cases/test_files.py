@@ -23,11 +23,11 @@ ID = 0x12345678
 
 
 def create(path: Path) -> None:
-    create_database(path, SCHEMA, ID, lambda db: db.execute("INSERT INTO secrets VALUES (1, x'00')")).close()
+    create_database(path, [SCHEMA], ID, lambda db: db.execute("INSERT INTO secrets VALUES (1, x'00')")).close()
 
 
 def reopen(path: Path) -> sqlite3.Connection:
-    return open_database(path, ID, "strong box")
+    return open_database(path, [SCHEMA], ID, "strong box")
 
 
 def test_a_new_file_is_whole_private_and_alone_in_its_folder(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_name_that_is_taken_is_never_overwritten(tmp_path: Path, side: str) ->
 def test_a_name_taken_while_the_file_was_filled_is_not_overwritten_either(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with pytest.raises(StorageError, match="exists already"):
-        create_database(path, SCHEMA, ID, lambda _: path.write_text("precious"))
+        create_database(path, [SCHEMA], ID, lambda _: path.write_text("precious"))
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -71,7 +71,7 @@ def test_a_folder_that_is_not_there_and_a_failing_schema_are_told(tmp_path: Path
     with pytest.raises(StorageError, match="cannot be made"):
         create(tmp_path / "none" / "a.db")
     with pytest.raises(StorageError, match="cannot be made"):
-        create_database(tmp_path / "a.db", "CREATE NONSENSE;", ID)
+        create_database(tmp_path / "a.db", ["CREATE NONSENSE;"], ID)
     assert not list(tmp_path.iterdir())
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, content: bytes) -> N
 def test_another_program_and_a_newer_version_are_refused(tmp_path: Path) -> None:
     create(tmp_path / "a.db")
     with pytest.raises(StorageError, match="not a habeas vault"):
-        open_database(tmp_path / "a.db", ID + 1, "vault")
+        open_database(tmp_path / "a.db", [SCHEMA], ID + 1, "vault")
     with closing(sqlite3.connect(tmp_path / "a.db")) as db:
         db.execute("PRAGMA user_version = 2")
     with pytest.raises(StorageError, match="version 2") as caught:
@@ -202,3 +202,27 @@ def test_a_version_changes_with_every_write_and_replacement(tmp_path: Path) -> N
     with path.open() as file:
         seen.add(file_version(file.fileno()))
     assert len(seen) == 4
+
+
+def test_an_older_file_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    """Each version adds to the one before, and a file that is up to date is left alone."""
+    create(tmp_path / "a.db")
+    newer = [SCHEMA, "CREATE TABLE more (n INTEGER) STRICT; CREATE INDEX more_n ON more(n);"]
+    for _ in range(2):
+        with closing(open_database(tmp_path / "a.db", newer, ID, "strong box")) as db:
+            assert db.execute("SELECT * FROM secrets").fetchall() == [(1, b"\0")]
+            assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)
+            assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    with pytest.raises(StorageError, match="version 2, this habeas knows 1"):
+        reopen(tmp_path / "a.db")
+
+
+def test_a_new_file_has_the_schema_of_one_that_was_brought_up_to_date(tmp_path: Path) -> None:
+    newer = [SCHEMA, "CREATE TABLE more (n INTEGER) STRICT;"]
+    create(tmp_path / "a.db")
+    create_database(tmp_path / "b.db", newer, ID).close()
+    found = []
+    for name in ("a.db", "b.db"):
+        with closing(open_database(tmp_path / name, newer, ID, "strong box")) as db:
+            found.append(db.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall())
+    assert found[0] == found[1]

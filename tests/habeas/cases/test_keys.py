@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from habeas.cases.files import open_database
-from habeas.cases.keys import _APPLICATION_ID, KeyStore
+from habeas.cases.keys import _APPLICATION_ID, _VERSIONS, KeyStore
 from habeas.errors import StorageError
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -153,7 +153,7 @@ def test_whoever_is_second_to_make_a_quarters_key_takes_the_firsts(keys: KeyStor
     about_to_write = threading.Semaphore(0)
 
     def open_watched() -> KeyStore:
-        connection = open_database(tmp_path / "keys.db", _APPLICATION_ID, "key store")
+        connection = open_database(tmp_path / "keys.db", _VERSIONS, _APPLICATION_ID, "key store")
         connection.set_trace_callback(lambda sql: about_to_write.release() if sql.startswith("INSERT") else None)
         return KeyStore(connection)
 

@@ -38,7 +38,7 @@ def register(ledger: Ledger, vault: Vault, keys: KeyStore, clock: SkippingClock)
 
 
 def test_a_case_comes_back_as_it_was_opened(register: Register) -> None:
-    (name,) = register.open("r-1", "ada (cron)", [asked()])
+    (name,) = register.open("r-1", [asked()])
     view = register.view(name)
     assert (view.case_id, view.run_id, view.type) == (name, "r-1", CaseType.ERASURE)
     assert (view.received_at, view.due_at) == ("2026-11-21T09:30:00Z", "2026-12-21T09:30:00Z")
@@ -47,25 +47,25 @@ def test_a_case_comes_back_as_it_was_opened(register: Register) -> None:
 
 
 def test_a_case_without_policy_or_approval_has_none(register: Register) -> None:
-    (name,) = register.open("r-1", "", [asked(approved=False, policy="")])
+    (name,) = register.open("r-1", [asked(approved=False, policy="")])
     view = register.view(name)
     assert (view.policy, view.policy_digest, view.approved, view.type) == ("", "", False, CaseType.INVENTORY)
 
 
 def test_many_cases_are_opened_together_in_order_with_names_of_their_own(register: Register, ledger: Ledger) -> None:
-    names = register.open("r-1", "", [asked(n) for n in range(300)])
+    names = register.open("r-1", [asked(n) for n in range(300)])
     assert len(set(names)) == 300
     assert list(register.cases()) == names
     assert [register.request(name).reference for name in names[::100]] == [
         f"ticket of canary{n}" for n in (0, 100, 200)
     ]
     assert ledger.head().size == 300
-    assert register.open("r-2", "", []) == []
+    assert register.open("r-2", []) == []
     assert list(register.cases(run_id="r-2")) == []
 
 
 def test_cases_of_one_run_and_unfinished_ones_can_be_told_apart(register: Register, ledger: Ledger) -> None:
-    first, second = register.open("r-1", "", [asked(1)])[0], register.open("r-2", "", [asked(2)])[0]
+    first, second = register.open("r-1", [asked(1)])[0], register.open("r-2", [asked(2)])[0]
     ledger.append(Draft("case.started", second, "r-3"))
     assert list(register.cases(run_id="r-1")) == [first]
     assert list(register.cases(run_id="r-3")) == []
@@ -91,7 +91,7 @@ def test_what_is_no_name_of_a_case_is_not_repeated(register: Register, name: str
 def test_the_ledger_knows_the_subject_by_pseudonyms_only(
     register: Register, keys: KeyStore, ledger: Ledger, clock: SkippingClock, tmp_path: Path
 ) -> None:
-    register.open("r-1", "ada", [asked(), asked()])
+    register.open("r-1", [asked(), asked()])
     one, other = ledger.entries(types=["case.opened"])
     assert one.data["subject"] == sorted(
         keys.pseudonym(i.kind, i.value, clock.now()) for i in asked().request.subject.identifiers
@@ -106,7 +106,7 @@ def test_the_ledger_knows_the_subject_by_pseudonyms_only(
 def test_the_ledger_commits_to_the_sealed_request(register: Register, ledger: Ledger, tmp_path: Path) -> None:
     import hashlib
 
-    (name,) = register.open("r-1", "", [asked()])
+    (name,) = register.open("r-1", [asked()])
     with closing(sqlite3.connect(tmp_path / "vault.db")) as db:
         nonce, sealed = db.execute("SELECT nonce, sealed FROM items WHERE case_id = ?", (name,)).fetchone()
     (entry,) = ledger.entries(case_id=name)
@@ -138,7 +138,7 @@ class Cut:
 
 request = Request(Subject((Identifier("email", "ada@x.org"),)), "", "")
 case = NewCase(CaseType.ACCESS, request, "gdpr", at, at, "", "", "", True)
-Register(Cut(), vault, keys, SystemClock()).open("r-1", "", [case, case])
+Register(Cut(), vault, keys, SystemClock()).open("r-1", [case, case])
 """
 
 
@@ -154,14 +154,14 @@ def test_a_crash_between_vault_and_ledger_leaves_no_case_without_its_request(
     assert all(register.request(name).subject.values("email") == ("ada@x.org",) for name in names)
     with closing(sqlite3.connect(tmp_path / "vault.db")) as db:
         assert db.execute("SELECT count(*) FROM items").fetchone() == (2,)
-    (name,) = register.open("r-2", "", [asked()])
+    (name,) = register.open("r-2", [asked()])
     assert register.request(name) == asked().request
 
 
 def test_a_vault_that_cannot_be_written_opens_no_case(register: Register, vault: Vault, ledger: Ledger) -> None:
     vault.close()
     with pytest.raises(StorageError):
-        register.open("r-1", "", [asked()])
+        register.open("r-1", [asked()])
     assert ledger.head().size == 0
 
 
@@ -171,5 +171,5 @@ def test_a_request_survives_any_text(register: Register) -> None:
         CaseType.ACCESS, Request(subject, "\udcff ref", "/tmp/\udcffx"), "gdpr", datetime(2026, 1, 1, tzinfo=UTC),  # noqa: S108
         RECEIVED, "", "", "", False,
     )  # fmt: skip
-    (name,) = register.open("r-1", "", [case])
+    (name,) = register.open("r-1", [case])
     assert register.request(name) == case.request

@@ -29,7 +29,11 @@ def entries(*steps: Step) -> list[Entry]:
     for seq, (kind, data) in enumerate(steps, 1):
         rest = {name: value for name, value in data.items() if name != "connection"}
         body = json.dumps({"data": rest}).encode()
-        made.append(Entry(seq, "", kind, "c-1", f"r-{seq}", data.get("connection", ""), "", body, b""))
+        made.append(
+            Entry(
+                seq, f"2026-11-21T09:00:{seq:02}Z", kind, "c-1", f"r-{seq}", data.get("connection", ""), "", body, b""
+            )
+        )
     return made
 
 
@@ -225,3 +229,127 @@ def test_zero_means_done_and_verified_and_nothing_else(rows: list[tuple[str, str
     case = view(opened(), *steps_of(rows), closed(str(status)))
     everything_done = status is CaseStatus.COMPLETED and all(str(row.result) in DONE for row in case.outcomes)
     assert (exit_code(case) == 0) is everything_done
+
+
+# -- time, identity, approval, holds ----------------------------------------------------------------------------------
+
+ASKED = opened(identity=True, approved=True)
+
+
+def checked(result: str) -> Step:
+    return "identity.checked", {"result": result, "method": "login"}
+
+
+def plan(name: str) -> Step:
+    return "plan.made", {"digest": f"sha256:{name}", "item": f"plan/{name}"}
+
+
+def approved(name: str, **more: str) -> Step:
+    return "case.approved", {"digest": f"sha256:{name}", "how": "asked", **more}
+
+
+FOR_A_WEEK = {"expires_at": "2026-11-28T23:00:00Z"}
+REOPENED: Step = ("case.reopened", {"why": "mistake"})
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "waits"),
+    [
+        ([ASKED], "waiting", "it is not confirmed who asked"),
+        ([ASKED, checked("failed")], "waiting", "it is not confirmed who asked"),
+        ([ASKED, checked("failed"), checked("verified")], "open", ""),
+        ([ASKED, checked("verified"), plan("a")], "open", ""),
+        ([opened(identity=True), checked("verified")], "open", "nobody has approved its plan"),
+        ([opened(identity=True), checked("verified"), plan("a")], "waiting", "nobody has approved its plan"),
+        ([opened(), plan("a"), checked("verified")], "waiting", "nobody has approved its plan"),
+        ([opened(), plan("a"), checked("failed"), approved("a", **FOR_A_WEEK)], "waiting", "it is not confirmed"),
+        ([opened(), plan("a"), approved("a", **FOR_A_WEEK), checked("failed")], "waiting", "it is not confirmed"),
+        ([opened(), plan("a"), approved("a"), checked("failed"), checked("verified")], "open", ""),
+        ([opened(approved=True), plan("a"), STARTED, checked("verified")], "running", ""),
+        ([opened(approved=True), plan("a"), STARTED, PAUSED, checked("verified")], "incomplete", ""),
+        ([opened(approved=True), plan("a"), STARTED, PAUSED, checked("failed")], "incomplete", "it is not confirmed"),
+        ([opened(), plan("a"), closed("refused"), REOPENED], "waiting", "nobody has approved its plan"),
+        ([opened(), closed("cancelled"), REOPENED], "open", "nobody has approved its plan"),
+        ([ASKED, closed("refused", reason="x"), REOPENED], "waiting", "it is not confirmed who asked"),
+        ([ASKED, closed("refused"), REOPENED, checked("verified")], "open", ""),
+        ([opened(approved=True), plan("a"), closed("refused"), REOPENED, STARTED], "running", ""),
+        ([opened(approved=True), closed("refused"), REOPENED, closed("cancelled")], "cancelled", ""),
+    ],
+)
+def test_a_case_waits_for_whoever_has_to_say_something(steps: list[Step], status: str, waits: str) -> None:
+    found = view(*steps)
+    assert found.status is CaseStatus(status)
+    assert found.waits_for.startswith(waits)
+    assert bool(waits) == bool(found.waits_for)
+
+
+def test_an_approval_dies_with_its_plan_and_does_not_come_back_with_it() -> None:
+    """Even where the plan that comes third is the first one again."""
+    first = [opened(), plan("a"), approved("a", **FOR_A_WEEK)]
+    assert (view(*first).approved, view(*first).status) == (True, "open")
+    for later in ([plan("b")], [plan("b"), plan("a")]):
+        assert (view(*first, *later).approved, view(*first, *later).status) == (False, "waiting")
+    again = view(*first, plan("b"), approved("b", **FOR_A_WEEK))
+    assert (again.approved, again.status) == (True, "open")
+    assert again.approval is not None
+    assert again.approval.digest == again.plan_digest == "sha256:b"
+
+
+def test_the_same_plan_made_again_leaves_the_approval_alone() -> None:
+    assert view(opened(), plan("a"), approved("a", **FOR_A_WEEK), plan("a")).approved
+
+
+def test_a_yes_before_any_plan_is_one_to_whatever_is_found() -> None:
+    """`erase --yes`; and a yes on the terminal, whose plan is completed by a later pass."""
+    for steps in ([opened(approved=True), plan("a"), plan("b")], [opened(), plan("a"), approved("a"), plan("b")]):
+        assert (view(*steps).approved, view(*steps).status) == (True, "open")
+
+
+def test_who_planned_is_the_run_of_the_plan_that_counts() -> None:
+    assert view(opened(), plan("a"), approved("a", **FOR_A_WEEK)).planned_in == "r-2"
+    assert view(opened(), plan("a"), STARTED, plan("b")).planned_in == "r-4"
+
+
+CHANGES_OF_TIME: list[Step] = [
+    ("case.extended", {"due_at": "2027-02-21T22:59:59Z", "told_at": "2026-11-22T09:00:00Z", "reason": "complexity"}),
+    ("case.acknowledged", {"at": "2026-11-23T09:00:00Z"}),
+    checked("verified"),
+    ("clock.stopped", {"at": "2026-11-24T09:00:00Z", "reason": "fee", "due_at": "2026-12-24T22:59:59Z"}),
+]
+
+
+@QUICK
+@given(st.permutations(CHANGES_OF_TIME), st.booleans())
+def test_in_any_order_the_latest_due_date_counts_and_nothing_is_forgotten(order: list[Step], goes_on: bool) -> None:
+    more: list[Step] = [("clock.started", {"at": "2026-11-26T09:00:00Z", "due_at": "2026-12-26T22:59:59Z"})]
+    steps = [*order, *(more if goes_on else [])]
+    found = view(ASKED, *steps)
+    assert found.due_at == [data["due_at"] for _, data in steps if "due_at" in data][-1]
+    assert found.extended is not None
+    assert (found.extended.until, found.extended.reason) == ("", "complexity")
+    assert (found.acknowledged_at, found.identity, found.status) == ("2026-11-23T09:00:00Z", "verified", "open")
+    assert found.stopped is not goes_on
+    (pause,) = found.pauses
+    assert (pause.start, pause.reason) == ("2026-11-24T09:00:00Z", "fee")
+    assert pause.end == ("2026-11-26T09:00:00Z" if goes_on else "")
+
+
+def test_a_case_of_an_older_ledger_has_none_of_this() -> None:
+    found = view(opened(), PLAN)
+    assert (found.identity, found.extended, found.pauses, found.holds, found.released) == ("", None, (), (), ())
+    assert (found.acknowledge_by, found.acknowledged_at, found.due_rule, found.stopped) == ("", "", "", False)
+
+
+def placed(connection: str, until: str) -> Step:
+    return "hold.placed", {"connection": connection, "record": "card", "until": until}
+
+
+def test_a_hold_counts_until_a_later_case_has_taken_up_what_it_kept() -> None:
+    holds = [placed("v", "2026-11-22"), placed("t", "2027-01-01"), closed("completed")]
+    assert view(opened(), *holds).holds == (("v", "2026-11-22"), ("t", "2027-01-01"))
+    released: Step = ("hold.released", {"until": "2026-11-22", "case": "c-2"})
+    found = view(opened(), *holds, released)
+    assert found.holds == (("t", "2027-01-01"),)
+    assert found.released == (("2026-11-22", "c-2"),)
+    later: Step = ("hold.released", {"until": "2027-03-01", "case": "c-3"})
+    assert view(opened(), *holds, released, later).holds == ()

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from habeas.app import create_home
 from habeas.cli import cli
 from habeas.cli.border import run_guarded
 from habeas.clock import SystemClock
 from habeas.demo.world import World
 from habeas.home import Home
+from habeas.opening import create_home
 from habeas.registry import Registry
 from habeas.testing.clock import SkippingClock
 from habeas.testing.people import Person

@@ -271,7 +271,7 @@ def test_audit_log_is_the_ledger_entry_by_entry(shop: Shop) -> None:
             {"seq": int, "at": str, "type": str, "case": str | None, "run": str | None, "connection": str | None,
              "actor": str | None, "data": dict, "leaf_hash": str},
         )  # fmt: skip
-        assert re.fullmatch(r"[a-z]+(\.[a-z]+)+", entry["type"])
+        assert re.fullmatch(r"[a-z]+(\.[a-z]+)+|checkpoint", entry["type"])
         assert DIGEST.fullmatch(entry["leaf_hash"])
     run = entries[-1]["run"]
     assert shop.run("audit", "log", "--json", "--run", run).json["entries"] == [e for e in entries if e["run"] == run]
@@ -287,7 +287,12 @@ def test_audit_verify_finds_nothing_in_what_was_written_and_names_what_was_chang
     shop.run("inventory", "customer_id=nobody-we-know")
     ran = shop.run("audit", "verify", "--json")
     assert ran.code == 0
-    check_shape(ran.json, {"ok": bool, "size": int, "root": str, "findings": list})
+    check_shape(
+        ran.json,
+        {"ok": bool, "size": int, "root": str, "signed": dict, "unsigned": int, "checkpoints": int, "findings": list},
+    )
+    check_shape(ran.json["signed"], {"size": int, "keys": list, "pinned": bool})
+    assert (ran.json["signed"]["size"], ran.json["unsigned"]) == (ran.json["size"], 0)
     check_ledger({"size": ran.json["size"], "root": ran.json["root"]}, shop)
     copy = tmp_path / "copy.db"
     body = shop.ledger_bytes()
@@ -315,7 +320,7 @@ def test_policy_list_show_and_check(shop: Shop, tmp_path: Path) -> None:
     for policy in policies:
         check_shape(policy, summary)
         shown = shop.run("policy", "show", policy["name"], "--json").json
-        check_shape(shown, {**summary, "rules": list, "default": dict})
+        check_shape(shown, {**summary, "rules": list, "default": dict, "after": dict})
         assert {k: shown[k] for k in summary} == policy
         check_shape(shown["default"], {"action": str, **ruling})
         for rule in shown["rules"]:
@@ -354,8 +359,8 @@ def test_doctor_checks_each_part_and_each_connection(shop: Shop) -> None:
     """0 where all is well; a vendor that refuses or is away is a failed check, and 1."""
     ran = shop.run("doctor", "--json")
     assert (ran.code, ran.json["ok"]) == (0, True)
-    names = ["configuration", "keys and vault", "ledger", "policies", "vendors' fields", "SQLite", "clock", "disk"]
-    assert [check["check"] for check in ran.json["checks"]] == [*names, *shop.world.servers]
+    names = ["configuration", "keys and vault", "ledger", "signing key", "policies", "vendors' fields", "SQLite"]
+    assert [check["check"] for check in ran.json["checks"]] == [*names, "clock", "disk", *shop.world.servers]
     for check in ran.json["checks"]:
         check_shape(check, {"check": str, "state": str, "detail": str})
         assert check["state"] in ("ok", "warning")

@@ -191,7 +191,7 @@ def test_a_dry_run_changes_nothing_and_says_the_same_twice(shop: Shop) -> None:
     run = one.json["run"]
     entries = shop.run("audit", "log", "--run", run, "--json").json["entries"]
     types = [e["type"] for e in entries if e["type"] != "schema.seen"]
-    assert types == ["run.started", "subject.searched", "run.ended"]
+    assert types == ["run.started", "subject.searched", "run.ended", "checkpoint"]
     _, case = erase(shop, person)
     assert case["plan_digest"] == one.json["plan_digest"]
 

@@ -409,10 +409,13 @@ def test_init_makes_everything_private_once_and_never_overwrites(tmp_path: Path,
     finally:
         os.umask(old)
     assert ran.code == 0
-    made = [str(home / "keys.db"), str(home / "vault.db"), str(home / "audit.db"), str(config)]
+    (key,) = (home / "signing").glob("*.pem")
+    names = ("keys.db", "vault.db", "audit.db", "suppression.db", f"signing/{key.stem}.pub")
+    made = [*(str(home / name) for name in names), str(config)]
     assert ran.json == {"home": str(home), "config": str(config), "made": made}
-    assert [Path(path).stat().st_mode & 0o777 for path in made] == [0o600] * 4
-    assert [path.stat().st_mode & 0o777 for path in (home, home / "packages", config.parent)] == [0o700] * 3
+    assert [Path(path).stat().st_mode & 0o777 for path in (*made, str(key))] == [0o600] * 7
+    folders = (home, home / "packages", home / "signing", home / "checkpoints", config.parent)
+    assert [path.stat().st_mode & 0o777 for path in folders] == [0o700] * 5
     before = {path: Path(path).read_bytes() for path in made}
     again = bare(*head, "init")
     assert again.code == 0

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from habeas.cli import cli
 from habeas.cli.border import run_guarded
 from habeas.demo.world import World
 from habeas.testing.sandbox import Call, Fault, Reply
-from habeas_audit import Verification, verify
+from habeas_audit import Evidence, verify, verify_evidence
 
 PEOPLE = "20"
 """The fewest that the demo takes."""
@@ -65,7 +65,8 @@ def test_every_step_holds_and_its_files_stay(tmp_path: Path) -> None:
     assert not verify(place / "changed-copy.db").ok
     assert len(list((place / "home" / "packages").iterdir())) == 1
     assert {path.name for path in place.iterdir()} == {
-        "changed-copy.db", "customers.csv", "habeas.toml", "home", "secrets",
+        "certificate.html", "certificate.json", "changed-copy.db", "customers.csv", "forged.json", "habeas.toml",
+        "home", "opening.json", "secrets", "shorter-copy.db",
     }  # fmt: skip
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in place.rglob("*"))
@@ -107,18 +108,18 @@ class Hidden(Fault):
         return call.path.startswith("/v1/customer_profiles/") and name in self.denied
 
 
-def finds_nothing(path: Path) -> Verification:
+def finds_nothing(path: Path, **options: Any) -> Evidence:
     """A verification that calls every ledger whole."""
-    found = verify(path)
-    return Verification(True, found.size, found.root, ())
+    return replace(verify_evidence(path, **options), ok=True, findings=())
 
 
 def test_what_no_command_can_see_makes_the_demo_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vendor that hides what it kept, and a verification that finds nothing: each fails its own claims."""
     sabotage(monkeypatch, lambda world: world.servers["talonone"].faults.append(Hidden("lie")))
-    monkeypatch.setattr(habeas_audit, "verify", finds_nothing)
+    monkeypatch.setattr(habeas_audit, "verify_evidence", finds_nothing)
     code, result = demo("--in", str(tmp_path / "demo"))
     assert (code, result["ok"]) == (1, False)
     assert "the case is completed" not in broken(result)
     assert "the vendors' own data agrees: nothing is left" in broken(result)
     assert [what for what in broken(result) if re.fullmatch(r"the change in entry \d+ is found", what)]
+    assert "a checkpoint kept elsewhere shows that they are missing" in broken(result)

@@ -6,12 +6,13 @@ import json
 import zipfile
 from pathlib import Path
 
-from habeas.app import App, create_home
+from habeas.app import App
 from habeas.clock import SystemClock
 from habeas.control import RunControl
 from habeas.demo.world import World
 from habeas.home import Home
 from habeas.models import CaseType, Identifier
+from habeas.opening import create_home
 from habeas.registry import Registry
 
 LOOK_FIRST = """
@@ -45,7 +46,7 @@ def test_what_a_policy_hands_to_a_person_is_not_in_the_package_and_is_said(tmp_p
             subject = app.resolve([Identifier("customer_id", world.people[0].customer_id)])
             with app.run("access", lambda _: None, RunControl(app.tools.clock, 60)) as run:
                 new = app.new_case(CaseType.ACCESS, subject, approved=True)
-                (case_id,) = app.tools.register.open(run.run_id, run.actor, [new])
+                (case_id,) = app.tools.register.open(run.run_id, [new])
                 view = app.work_on(run, case_id)
             assert view is not None
             package = zipfile.ZipFile(app.record(view).package)

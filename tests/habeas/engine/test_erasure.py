@@ -14,10 +14,11 @@ from requests.auth import AuthBase
 
 import habeas
 from habeas import hookspecs
-from habeas.app import App, create_home
+from habeas.app import App
 from habeas.cases.keys import KeyStore
 from habeas.cases.locks import CaseLocks
 from habeas.cases.register import Register
+from habeas.cases.suppression import SuppressionList
 from habeas.cases.vault import Vault
 from habeas.cases.view import CaseView, exit_code
 from habeas.config import Config, ConnectionConfig, Controller
@@ -28,6 +29,7 @@ from habeas.engine.tools import Tools
 from habeas.home import Home
 from habeas.http.transport import Request
 from habeas.models import CaseType, Identifier, Result, Subject
+from habeas.opening import create_home, open_seal
 from habeas.registry import Registry
 from habeas.testing.clock import SkippingClock
 from habeas.testing.sandbox import Call, Reply, SandboxApp, SandboxServer
@@ -164,7 +166,7 @@ class Bench:
         control = RunControl(self.app.tools.clock, 90)
         with self.app.run("erase", lambda _: None, control) as run:
             new = self.app.new_case(CaseType.ERASURE, PERSON, policy=policy, approved=True)
-            (case_id,) = self.app.tools.register.open(run.run_id, run.actor, [new])
+            (case_id,) = self.app.tools.register.open(run.run_id, [new])
             view = self.app.work_on(run, case_id)
         assert view is not None
         return view
@@ -206,9 +208,10 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         tools = Tools(
             home, ledger, vault, keys, Register(ledger, vault, keys, clock), registry,
             open_links(config, registry, clock), lambda name: load(name, search=[tmp_path / "policies"]), clock,
-            config.controller, FieldMemory(ledger, keys, clock),
+            config.controller, FieldMemory(ledger, keys, clock), SuppressionList.open(home.suppression, keys),
         )  # fmt: skip
-        opened.append(Bench(App(tools, config, CaseLocks(home.locks), None), servers, shelves))
+        seal = open_seal(home, config.audit, ledger, clock)
+        opened.append(Bench(App(tools, config, CaseLocks(home.locks), None, seal), servers, shelves))
         return opened[-1]
 
     yield build

@@ -1,0 +1,171 @@
+"""How long verifying a ledger takes, beside reading and hashing its bodies only: `python bench/verify_ledger.py [N]`.
+
+Makes a ledger of N entries (1,000,000) as erasures write them, through `Ledger.append`, and then times both in turn,
+each in a process of its own so that its peak memory is known. The machine's ratio counts, not its seconds.
+"""
+
+# ruff: noqa: T201 - it prints what it measured
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import count, islice
+from pathlib import Path
+
+from habeas_audit import Draft, Ledger, verify
+
+GROUP = 20_000
+CHUNK = 1024
+HOLD = (
+    "Needed to defend against chargebacks of recent payments; GDPR Art. 17(3)(e) and 6(1)(f); card-scheme time limit "
+    "for chargebacks; Restricted meanwhile. When the hold ends, erase the record, under a policy without this rule "
+    "(legal basis: https://w3id.org/dpv/legal/eu/gdpr#A6-1-f)"
+)
+VENDORS = {
+    "cybersource-live": ("/tms/v2/customers/{customerId}/payment-instruments/{paymentInstrumentTokenId}", "customer"),
+    "talonone-eu": ("/v1/loyalty_programs/{loyaltyProgramId}/profile/{integrationId}/transactions", "loyalty_card"),
+    "voucherify-eu": ("/v2/loyalties/programs/{programId}/members/{memberId}", "loyalty_member"),
+}
+
+
+def drafts(chance: random.Random) -> Iterator[Draft]:
+    """Erasures one after the other without end; what they write is 600 bytes an entry on average."""
+    for number in count():
+        case, run = f"c-01M8P{number:08X}{chance.getrandbits(52):013X}", f"r-01M8P{number // 50:021X}"
+        yield Draft("case.opened", case, run, "", "ops (habeas)", _opened(chance))
+        records = {name: [[f"{kind}-{n}", "erase", n] for n in range(9)] for name, (_, kind) in VENDORS.items()}
+        yield Draft("plan.made", case, run, "", "", {"digest": _digest(chance), "item": "plan", "records": records})
+        yield Draft("case.started", case, run)
+        for name, (path, kind) in VENDORS.items():
+            fields = [f"attributes.{kind}.{chance.choice('abcdefgh')}{n}.updatedAt" for n in range(16)]
+            yield Draft("schema.seen", "", run, name, "", {"record": kind, "fields": fields})
+            for item in range(4):
+                yield Draft("call.intent", case, run, name, "", _intent(chance, path, name))
+                yield Draft("call.outcome", case, run, name, "", {"intent": 58 * number + 12, "result": "acknowledged",
+                                                                  "status": 200})  # fmt: skip
+                yield Draft("record.outcome", case, run, name, "", _outcome(path, kind, item))
+                yield Draft("record.outcome", case, run, name, "", _outcome(path, kind, item) | {"reason": HOLD})
+        yield Draft("case.closed", case, run, "", "", {"status": "completed"})
+
+
+def _digest(chance: random.Random) -> str:
+    return f"sha256:{chance.getrandbits(256):064x}"
+
+
+def _opened(chance: random.Random) -> dict[str, object]:
+    subject = [f"2026Q4:{chance.getrandbits(128):032x}" for _ in range(4)]
+    return {"approved": True, "due_at": "2026-12-30T22:59:59Z", "due_rule": "gdpr/1", "policy": "gdpr-erasure",
+            "policy_digest": _digest(chance), "received_at": "2026-11-30T10:46:47Z", "regime": "gdpr",
+            "request": _digest(chance), "subject": subject, "type": "erasure"}  # fmt: skip
+
+
+def _intent(chance: random.Random, path: str, name: str) -> dict[str, object]:
+    return {"attempt": 1, "fingerprint": f"hmac-sha256:{chance.getrandbits(128):032x}", "host": f"api.{name}.example",
+            "key": f"{chance.getrandbits(128):032x}", "method": "DELETE", "path": path}  # fmt: skip
+
+
+def _outcome(path: str, kind: str, item: int) -> dict[str, object]:
+    evidence = f"GET {path} -> 404, GET {path}/search?query -> 200, total 0; read back twice, 20 seconds apart"
+    return {"count": 1, "evidence": evidence, "item": f"{item}.{kind}", "plugin": "talonone", "record": kind,
+            "result": "erased" if item else "retained", "until": "2027-03-30"}  # fmt: skip
+
+
+def build(path: Path, size: int) -> None:
+    with Ledger.create(path, lambda: datetime.now(UTC)) as ledger:
+        stream = islice(drafts(random.Random(1)), size)  # noqa: S311 - the same ledger each time
+        while group := tuple(islice(stream, GROUP)):
+            ledger.append(*group)
+
+
+def baseline(path: Path) -> None:
+    """Read every row and hash its body: what verifying cannot do without."""
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    after = 0
+    while rows := db.execute(
+        "SELECT seq, at, type, case_id, run_id, connection, actor, body, leaf_hash FROM entries "
+        "WHERE seq > ? ORDER BY seq LIMIT ?",
+        (after, CHUNK),
+    ).fetchall():
+        for row in rows:
+            hashlib.sha256(row[7]).digest()
+        after = rows[-1][0]
+
+
+def whole(path: Path) -> None:
+    result = verify(path)
+    if not result.ok:
+        raise SystemExit(f"verify: {result.findings[0].text}")
+
+
+JOBS: dict[str, Callable[[Path], None]] = {"baseline": baseline, "verify": whole}
+
+
+def in_another_process(name: str, path: Path, size: int = 0) -> bytes:
+    # Peak memory is handed down to a child, so this process itself does nothing that takes any.
+    command = [sys.executable, __file__, str(size), "--job", name, "--ledger", str(path)]
+    return subprocess.check_output(command)  # noqa: S603 - this script
+
+
+def job(name: str, path: Path) -> None:
+    """Do one job, and print its seconds and the peak memory, in MB, of this process and its child together."""
+    started = time.perf_counter()
+    JOBS[name](path)
+    seconds = time.perf_counter() - started
+    peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(json.dumps([seconds, peak / (2**20 if sys.platform == "darwin" else 2**10)]))
+
+
+def report(path: Path, size: int, rounds: int) -> None:
+    seconds: dict[str, list[float]] = {name: [] for name in JOBS}
+    memory = dict.fromkeys(JOBS, 0.0)
+    for _ in range(rounds):
+        for name in JOBS:
+            took, peak = json.loads(in_another_process(name, path))
+            seconds[name].append(took)
+            memory[name] = max(memory[name], peak)
+        print("  ".join(f"{name} {seconds[name][-1]:.2f} s" for name in JOBS))
+    for name in JOBS:
+        middle = statistics.median(seconds[name])
+        print(f"{name}: {middle:.2f} s, {size / middle:,.0f} entries/s, at most {memory[name]:.0f} MB")
+    ratios = [whole / plain for plain, whole in zip(*seconds.values(), strict=True)]
+    print(f"ratio: {statistics.median(ratios):.2f} (median of {rounds} rounds)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("size", type=int, nargs="?", default=1_000_000, metavar="N", help="entries [1000000]")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ledger", type=Path, help="keep the ledger there, or measure the one that is there")
+    parser.add_argument("--job", choices=["build", *JOBS], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.job == "build":
+        build(options.ledger, options.size)
+        return
+    if options.job:
+        job(options.job, options.ledger)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = (options.ledger or Path(folder, "audit.db")).absolute()
+        if not path.exists():
+            in_another_process("build", path, options.size)
+        with closing(sqlite3.connect(path)) as db:
+            size, average = db.execute("SELECT count(*), avg(length(body)) FROM entries").fetchone()
+        print(f"{size:,} entries, {average:.0f} bytes on average, on {os.cpu_count()} cores")
+        report(path, size, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

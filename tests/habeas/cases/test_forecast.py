@@ -1,0 +1,63 @@
+"""Which cases the vendors' limits will make late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from habeas.cases.forecast import READS, USUAL_CALLS, forecast
+
+NOW = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
+
+
+def due_in(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_nothing_open_is_late() -> None:
+    assert forecast([], {}, {"a": 1.0}, NOW) == []
+
+
+def test_what_is_due_first_is_done_first_and_of_the_same_day_the_oldest() -> None:
+    cases = [("c-3", due_in(50)), ("c-2", due_in(10)), ("c-1", due_in(50))]
+    assert [one.case_id for one in forecast(cases, {}, {"a": 1.0}, NOW)] == ["c-2", "c-1", "c-3"]
+
+
+def test_the_slowest_connection_decides() -> None:
+    """Connections work side by side: 8 changing calls at 2 a second take longer than 4 at 100."""
+    (one,) = forecast([("c-1", due_in(1000))], {"fast": 4.0, "slow": 8.0}, {"fast": 100.0, "slow": 2.0}, NOW)
+    assert one.done_at == NOW + timedelta(seconds=8 * (1 + READS) / 2)
+
+
+def test_where_nothing_is_known_yet_a_usual_case_is_assumed() -> None:
+    (one,) = forecast([("c-1", due_in(1000))], {}, {"new": 2.0}, NOW)
+    assert one.done_at == NOW + timedelta(seconds=USUAL_CALLS / 2)
+
+
+def test_late_is_what_ends_after_it_is_due_and_not_at_it() -> None:
+    """Ten seconds a case: the first ends as it is due, the second a second late, the third was late before."""
+    cases = [("c-0", due_in(-1)), ("c-1", due_in(20)), ("c-2", due_in(29))]
+    found = forecast(cases, {}, {"a": USUAL_CALLS / 10}, NOW)
+    assert [(one.case_id, one.late) for one in found] == [("c-0", True), ("c-1", False), ("c-2", True)]
+
+
+def test_without_any_connection_nothing_takes_time() -> None:
+    (one,) = forecast([("c-1", NOW)], {}, {}, NOW)
+    assert (one.done_at, one.late) == (NOW, False)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.integers(-1000, 100_000), max_size=20), st.floats(0.01, 1000), st.floats(0.01, 1000), st.floats(0, 100)
+)
+def test_more_of_the_limit_never_makes_a_case_late(
+    seconds: list[int], one: float, other: float, changes: float
+) -> None:
+    """Each case once; and with the higher limit none is late that was not so with the lower."""
+    cases = [(f"c-{n:02}", due_in(second)) for n, second in enumerate(seconds)]
+    slow = forecast(cases, {"a": changes}, {"a": min(one, other)}, NOW)
+    fast = forecast(cases, {"a": changes}, {"a": max(one, other)}, NOW)
+    assert sorted(found.case_id for found in slow) == [case for case, _ in cases]
+    assert {f.case_id for f in fast if f.late} <= {f.case_id for f in slow if f.late}
