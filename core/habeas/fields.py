@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 
 from habeas.models import Json
 
@@ -10,6 +11,8 @@ __all__ = ["covered", "field_names"]
 
 _MOST = 2000
 """Names taken from one document: more than any vendor documents, so that a wild answer cannot fill a disk."""
+_NESTED = (dict, list)
+_AS_A_PATH = re.compile(r"[.\[\]]").search
 
 
 def field_names(document: Json, *, keyed: Iterable[str] = ()) -> tuple[str, ...]:
@@ -20,24 +23,24 @@ def field_names(document: Json, *, keyed: Iterable[str] = ()) -> tuple[str, ...]
     empty object count as well. At most 2,000 names.
     """
     names: set[str] = set()
-    for name in _walk(document, "", frozenset(keyed)):
-        names.add(name)
-        if len(names) >= _MOST:
-            break
-    return tuple(sorted(names))
-
-
-def _walk(value: Json, path: str, keyed: frozenset[str]) -> Iterator[str]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            # A key with a dot could not be told from a path; it is data more often than a name.
-            name = "*" if path in keyed or not set(".[]").isdisjoint(str(key)) else str(key)
-            yield from _walk(inner, f"{path}.{name}" if path else name, keyed)
-    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
-        for inner in value:
-            yield from _walk(inner, f"{path}[]", keyed)
-    elif path:
-        yield path
+    data = frozenset(keyed)
+    waiting: list[tuple[str, Json]] = [("", document)]
+    while waiting and len(names) < _MOST:
+        path, value = waiting.pop()
+        if isinstance(value, dict) and value:
+            before, any_name = f"{path}." if path else "", path in data
+            for key, inner in value.items():
+                # A key with a dot could not be told from a path; it is data more often than a name.
+                name = before + ("*" if any_name or _AS_A_PATH(key) else key)
+                if isinstance(inner, _NESTED):
+                    waiting.append((name, inner))
+                else:
+                    names.add(name)
+        elif isinstance(value, list) and any(isinstance(inner, _NESTED) for inner in value):
+            waiting.extend((f"{path}[]", inner) for inner in value)
+        elif path:
+            names.add(path)
+    return tuple(sorted(names)[:_MOST])
 
 
 def covered(name: str, known: Iterable[str]) -> bool:

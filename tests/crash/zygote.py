@@ -18,12 +18,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+
+_ELSEWHERE = {"__main__", "sandbox", "testing", "demo", "scaffold"}
+"""Parts of the program that no command about a case comes to."""
 
 
 def _load() -> None:
     """Everything a run needs, so that the children share it."""
-    import habeas.cli
+    import habeas_policies
     from habeas import registry
 
     for name in (
@@ -33,18 +37,12 @@ def _load() -> None:
         importlib.import_module(name)
     installed = importlib.metadata.entry_points()
     vars(registry)["entry_points"] = installed.select  # looked up once: none is installed meanwhile
-    for command in habeas.cli.COMMANDS:
-        importlib.import_module(f"habeas.cli.{command}_command")
-    for package in (
-        "habeas.app",
-        "habeas.cli.many",
-        "habeas.engine.access",
-        *(f"habeas_{n}" for n in registry.Registry.load().infos),
-    ):
-        module = importlib.import_module(package)
-        for part in pkgutil.iter_modules(getattr(module, "__path__", [])):
-            if part.name != "sandbox":
-                importlib.import_module(f"{package}.{part.name}")
+    for package in ("habeas", *(f"habeas_{name}" for name in registry.Registry.load().infos)):
+        found = importlib.import_module(package)
+        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+            if not _ELSEWHERE.intersection(module.name.split(".")):
+                importlib.import_module(module.name)
+    habeas_policies.due("gdpr", datetime.now(UTC), "Europe/Berlin", holidays="DE")  # reads the rules, once for all
 
 
 class _Points:

@@ -22,7 +22,6 @@ from habeas.config import RetentionConfig
 from habeas.engine.tools import Run, Tools
 from habeas.errors import StorageError
 from habeas.models import CaseType
-from habeas.reports.package import package_digest
 from habeas_audit import Draft
 from habeas_policies import After, Period, PolicyProblem
 
@@ -199,6 +198,8 @@ def _package(tools: Tools, view: CaseView) -> Path | None:
 
 def _is_ours(tools: Tools, case_id: str, path: Path) -> bool:
     """Whether a file outside the home is still the package that was written there, and nobody's other file."""
+    from habeas.reports.package import package_digest  # late: it brings templates along, and few purges need it
+
     written = tools.ledger.last(case_id, ["package.written"])
     try:
         if written is None or path.stat().st_size != written.data["bytes"]:

@@ -14,6 +14,7 @@ __all__ = ["MAX_DEPTH", "decode_json"]
 
 MAX_DEPTH = 64
 
+_NESTED = (dict, list)
 _MAYBE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -63,5 +64,5 @@ def _check_depth(value: Json) -> None:
 
 def _children(node: Json) -> list[Json]:
     if isinstance(node, dict):
-        return [v for v in node.values() if isinstance(v, dict | list)]
-    return [v for v in node if isinstance(v, dict | list)] if isinstance(node, list) else []
+        return [v for v in node.values() if isinstance(v, _NESTED)]
+    return [v for v in node if isinstance(v, _NESTED)] if isinstance(node, list) else []
