@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from habeas import __version__
 from habeas.cases.duplicates import OpenRequests
@@ -45,8 +45,9 @@ from habeas.evidence.seal import Seal
 from habeas.home import Home
 from habeas.models import CaseStatus, CaseType, Identifier, Inventory, Json, Subject
 from habeas.opening import actor, head_json, open_seal, open_suppression_list
+from habeas.record import CaseRecord
 from habeas.registry import Registry
-from habeas_audit import Draft, Head, Ledger
+from habeas_audit import Draft, Ledger
 from habeas_policies import Policy, PolicyProblem, due, load
 
 __all__ = ["WITH_POLICY", "App"]
@@ -56,40 +57,6 @@ _MAX_TEXT = 4096
 WITH_POLICY = (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY)
 """Types of cases whose outcome a policy decides: the others do exactly what was asked."""
 _DEFAULT_POLICIES = {"ccpa": {"erasure": "ccpa-delete"}}
-
-
-@dataclass(frozen=True)
-class CaseRecord:
-    """A case with what only the vault knows."""
-
-    view: CaseView
-    reference: str
-    notices: tuple[Notice, ...]
-    package: str
-    details: Literal["held", "destroyed", "unavailable"] = "held"
-    """Whether what was asked and planned can still be read; ``destroyed``: its purpose had ended, and so did it."""
-
-    def to_json(self, head: Head) -> Json:
-        """The contract's JSON of a case."""
-        view = self.view
-        value = {
-            "case": view.case_id,
-            "run": view.run_id,
-            "reference": self.reference or None,
-            "type": str(view.type),
-            "status": str(view.status),
-            "regime": view.regime,
-            "received_at": view.received_at,
-            "due_at": view.due_at,
-            "policy": {"name": view.policy, "digest": view.policy_digest} if view.policy else None,
-            "plan_digest": view.plan_digest or None,
-            "outcomes": [row.to_json() for row in view.outcomes],
-            "notices": [{"connection": n.connection, "text": n.text, "until": n.until or None} for n in self.notices],
-            "ledger": head_json(head),
-        }
-        if self.details != "held":
-            value["details"] = self.details
-        return value | ({"package": self.package} if self.package else {})
 
 
 class App:
