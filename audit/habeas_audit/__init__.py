@@ -1,7 +1,14 @@
 """The ledger: an append-only, tamper-evident record in one SQLite file. It knows bytes, hashes, SQLite; not privacy."""
 
 from habeas_audit.canonical import canonical
-from habeas_audit.checkpoint import Checkpoint, SignedCheckpoint, origin_of, parse_checkpoint, sign_checkpoint
+from habeas_audit.checkpoint import (
+    Checkpoint,
+    SignedCheckpoint,
+    digest,
+    origin_of,
+    parse_checkpoint,
+    sign_checkpoint,
+)
 from habeas_audit.commit import GroupCommit
 from habeas_audit.entry import Draft, Entry
 from habeas_audit.errors import (
@@ -22,7 +29,7 @@ from habeas_audit.export import MAX_LINE, VerifiedExport, export_lines, verify_e
 from habeas_audit.keys import CREATED, KEY_TYPES, REASONS, ROTATED, keys_named_in
 from habeas_audit.mirror import all_of as checkpoints_in
 from habeas_audit.mirror import read as read_checkpoint
-from habeas_audit.notary import ACKNOWLEDGED, Notary
+from habeas_audit.notary import ACKNOWLEDGED, Notary, acknowledged
 from habeas_audit.note import Note, SigningKey, VerifierKey
 from habeas_audit.portable import (
     CONSISTENCY,
@@ -81,8 +88,10 @@ __all__ = [
     "VerifiedExport",
     "VerifierKey",
     "Witness",
+    "acknowledged",
     "canonical",
     "checkpoints_in",
+    "digest",
     "export_lines",
     "keys_named_in",
     "origin_of",

@@ -21,6 +21,11 @@ ORIGIN_PREFIX: Final = "habeas.audit/"
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
+def digest(data: bytes) -> str:
+    """`sha256:` and the hex: the name of a note or a time stamp in other entries."""
+    return f"sha256:{sha256(data).hexdigest()}"
+
+
 def origin_of(log_id: str) -> str:
     """The name under which a log signs: `habeas.audit/` and the log's id."""
     return ORIGIN_PREFIX + log_id
@@ -67,7 +72,7 @@ class SignedCheckpoint:
     @property
     def digest(self) -> str:
         """`sha256:` and the hex of the note's SHA-256: its name in other entries."""
-        return f"sha256:{sha256(self.raw.encode()).hexdigest()}"
+        return digest(self.raw.encode())
 
     @property
     def key_ids(self) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from habeas_audit.checkpoint import SignedCheckpoint, origin_of, parse_checkpoint
+from habeas_audit.checkpoint import SignedCheckpoint, digest, origin_of, parse_checkpoint
 from habeas_audit.connection import connect
 from habeas_audit.errors import ProofInvalid
 from habeas_audit.keys import CREATED, KEY_TYPES, keys_named_in, trusted_after
 from habeas_audit.note import VerifierKey
-from habeas_audit.portable import digest, parse_json, stamps
+from habeas_audit.portable import parse_json, stamps
 from habeas_audit.verify import Finding, Progress, Verification, verify
 
 _NOT_READ: Final = frozenset({"unreadable", "foreign", "newer", "journal", "busy", "malformed"})

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from habeas_audit.canonical import MAX_BYTES
-from habeas_audit.checkpoint import SignedCheckpoint, origin_of, parse_checkpoint
+from habeas_audit.checkpoint import SignedCheckpoint, digest, origin_of, parse_checkpoint
 from habeas_audit.errors import ProofInvalid
 from habeas_audit.keys import keys_named_in
 from habeas_audit.note import VerifierKey, unbase64
-from habeas_audit.portable import digest, parse_json, stamps
+from habeas_audit.portable import parse_json, stamps
 from habeas_audit.store import Ledger
 from habeas_audit.stored_tree import Head
 from habeas_audit.tree import Frontier, leaf_hash

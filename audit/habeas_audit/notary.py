@@ -20,6 +20,11 @@ ACKNOWLEDGED: Final = "ledger.acknowledged"
 """An entry that says: this log is behind checkpoints that were signed over it, and somebody has taken note of that."""
 
 
+def acknowledged(ledger: Ledger) -> set[str]:
+    """Digests of the checkpoints that the ledger itself says it contradicts."""
+    return {note for entry in ledger.entries(types=[ACKNOWLEDGED]) for note in entry.data.get("checkpoints", ())}
+
+
 class Notary:
     """Signs one log. `mirrors`: folders outside the database; the first is the home's own."""
 
@@ -97,7 +102,5 @@ class Notary:
         return (signed for signed in found if signed is not None)
 
     def _unacknowledged(self, folder: Path) -> Iterator[SignedCheckpoint]:
-        known = {
-            note for entry in self._ledger.entries(types=[ACKNOWLEDGED]) for note in entry.data.get("checkpoints", ())
-        }
+        known = acknowledged(self._ledger)
         return (signed for signed in mirror.newest_first(folder) if not known or signed.digest not in known)

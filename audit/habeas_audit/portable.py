@@ -158,11 +158,6 @@ def stamps(token: bytes, signed: SignedCheckpoint) -> bool:
     return any(make(note).digest() in token for make in (sha256, sha384, sha512))
 
 
-def digest(data: bytes) -> str:
-    """`sha256:` and the hex: the name of a note or a token in other entries."""
-    return f"sha256:{sha256(data).hexdigest()}"
-
-
 def parse_json(data: bytes | str, what: str) -> dict[str, Any]:
     """A JSON object, each key once and every number an integer; raises ProofInvalid, which quotes nothing of it."""
     try:

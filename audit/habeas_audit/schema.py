@@ -57,18 +57,23 @@ def _refuse(name: str, event: str, text: str, when: str = "") -> tuple[str, str]
     return name, f"CREATE TRIGGER {name} BEFORE {event}{condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
 
 
+def _keep(table: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (
+        _refuse(f"{table}_no_update", f"UPDATE ON {table}", f"{table} are never changed"),
+        _refuse(f"{table}_no_delete", f"DELETE ON {table}", f"{table} are never deleted"),
+    )
+
+
 _TRIGGERS: Final = dict(
     [
-        _refuse("entries_no_update", "UPDATE ON entries", "entries are never changed"),
-        _refuse("entries_no_delete", "DELETE ON entries", "entries are never deleted"),
+        *_keep("entries"),
         _refuse(
             "entries_next_only",
             "INSERT ON entries",
             "an entry takes the next sequence number",
             "NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries)",
         ),
-        _refuse("nodes_no_update", "UPDATE ON nodes", "nodes are never changed"),
-        _refuse("nodes_no_delete", "DELETE ON nodes", "nodes are never deleted"),
+        *_keep("nodes"),
         _refuse(
             "nodes_next_only",
             "INSERT ON nodes",
@@ -104,16 +109,14 @@ _CHECKPOINT_TABLES: Final = {
 }
 _CHECKPOINT_TRIGGERS: Final = dict(
     [
-        _refuse("checkpoints_no_update", "UPDATE ON checkpoints", "checkpoints are never changed"),
-        _refuse("checkpoints_no_delete", "DELETE ON checkpoints", "checkpoints are never deleted"),
+        *_keep("checkpoints"),
         _refuse(
             "checkpoints_grow",
             "INSERT ON checkpoints",
             "a checkpoint is over more entries than the last, and over entries that are there",
             "NEW.size <= (SELECT coalesce(max(size), 0) FROM checkpoints) OR NEW.size > (SELECT size FROM head)",
         ),
-        _refuse("timestamps_no_update", "UPDATE ON timestamps", "timestamps are never changed"),
-        _refuse("timestamps_no_delete", "DELETE ON timestamps", "timestamps are never deleted"),
+        *_keep("timestamps"),
         _refuse(
             "timestamps_once",
             "INSERT ON timestamps",

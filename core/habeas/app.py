@@ -33,13 +33,7 @@ from habeas.engine.links import open_links
 from habeas.engine.plan import Notice, Plan
 from habeas.engine.runner import run_cases
 from habeas.engine.schema import FieldMemory
-from habeas.engine.tools import (
-    ConnectionTrouble,
-    Run,
-    Tools,
-    search,
-    side_by_side,
-)
+from habeas.engine.tools import ConnectionTrouble, Run, Tools, search, side_by_side
 from habeas.errors import InputError, KeyDestroyed, PolicyError, RefusedError, StorageError
 from habeas.evidence.seal import Seal
 from habeas.home import Home

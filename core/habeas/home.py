@@ -117,6 +117,20 @@ def write_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def destroy_file(path: Path) -> None:
+    """Overwrites a file and takes it away: what a name no longer leads to may lie on the disk for long.
+
+    A file system may keep old blocks elsewhere. Raises ``OSError``; ``FileNotFoundError`` where it is not there.
+    """
+    with path.open("r+b") as file:
+        left = path.stat().st_size
+        while left > 0:
+            left -= file.write(b"\0" * min(left, 1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+
+
 def readable_by_others(path: Path) -> bool:
     """Whether anyone but the owner may read a file."""
     return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)

@@ -20,7 +20,7 @@ from habeas.home import Home, private_folder
 from habeas.models import Json
 from habeas_audit import Head, Ledger
 
-__all__ = ["actor", "create_home", "head_json", "ledger_only", "open_seal", "open_suppression_list"]
+__all__ = ["actor", "create_home", "head_json", "ledger_only", "mirrors_of", "open_seal", "open_suppression_list"]
 
 
 def create_home(home: Home, clock: Clock, signing_key: str = "") -> list[str]:
@@ -85,8 +85,13 @@ def open_seal(home: Home, config: AuditConfig, ledger: Ledger, clock: Clock) -> 
         from habeas.evidence.stamp import Stamper  # an optional package, and only some need it
 
         stamper = Stamper(config.timestamp_authority, config.timestamp_roots)
-    mirrors = [home.checkpoints, *([config.mirror] if config.mirror else [])]
-    return Seal(ledger, open_key_place(home.signing, config.signing_key), home.signing, mirrors, clock, stamper)
+    place = open_key_place(home.signing, config.signing_key)
+    return Seal(ledger, place, home.signing, mirrors_of(home, config), clock, stamper)
+
+
+def mirrors_of(home: Home, config: AuditConfig) -> list[Path]:
+    """The folders outside the database that keep every checkpoint."""
+    return [home.checkpoints, *([config.mirror] if config.mirror else [])]
 
 
 @contextmanager

@@ -145,8 +145,7 @@ class KeyStore:
         Two entries of one quarter about one person can be linked by whoever holds the key, and by nobody else.
         Quarters are counted in UTC. Identifiers that compare as equal have one pseudonym.
         """
-        at = at.astimezone(UTC)
-        epoch = f"{at.year}Q{(at.month - 1) // 3 + 1}"
+        epoch = epoch_of(at)
         key = self._key(f"pseudonym/{epoch}", make=True)
         digest = hmac.new(key, f"v1|{kind}|{fold(kind, value)}".encode(), hashlib.sha256)
         return f"{epoch}:{digest.hexdigest()[:32]}"
@@ -208,6 +207,12 @@ class KeyStore:
     def _select(self, name: str) -> tuple[bytes] | None:
         row: tuple[bytes] | None = self._db.execute("SELECT key FROM named_keys WHERE name = ?", (name,)).fetchone()
         return row
+
+
+def epoch_of(at: datetime) -> str:
+    """The quarter whose key makes pseudonyms then, counted in UTC: ``2026Q4``."""
+    at = at.astimezone(UTC)
+    return f"{at.year}Q{(at.month - 1) // 3 + 1}"
 
 
 def _case(case_id: str) -> str:

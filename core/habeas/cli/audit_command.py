@@ -137,8 +137,9 @@ def _home_keys(settings: Settings) -> tuple[VerifierKey, ...]:
 def _kept(settings: Settings) -> list[Witness]:
     """The home's checkpoints outside the database, but for those that somebody has taken note of being behind."""
     from habeas.clock import SystemClock
-    from habeas.evidence.seal import acknowledged, witnesses_in
-    from habeas_audit import Ledger, LedgerError
+    from habeas.evidence.seal import witnesses_in
+    from habeas.opening import mirrors_of
+    from habeas_audit import Ledger, LedgerError, acknowledged
 
     known: set[str] = set()
     # A process that was killed while it wrote left a journal: opening rolls it back, reading alone may not.
@@ -149,8 +150,7 @@ def _kept(settings: Settings) -> list[Witness]:
             f"{len(known)} checkpoints contradict this ledger, and somebody has taken note of that: "
             "`habeas audit log --type ledger.acknowledged`"
         )
-    mirror = settings.audit_config().mirror
-    return witnesses_in([settings.home.checkpoints, *([mirror] if mirror else [])], known)
+    return witnesses_in(mirrors_of(settings.home, settings.audit_config()), known)
 
 
 class _progress:  # noqa: N801 - used like a function

@@ -93,7 +93,7 @@ def _list_due(app: App, settings: Settings, status: tuple[str, ...], limit: int 
         listed = [
             _listed(v)
             | {
-                "days_left": (app.tools.local_date(datetime.fromisoformat(v.due_at)) - app.tools.local_date(now)).days,
+                "days_left": _days_left(app, v, now),
                 "overdue": v.case_id in overdue,
                 "late": expected[v.case_id].late,
                 "acknowledge_by": v.acknowledge_by or None if not v.acknowledged_at else None,
@@ -104,20 +104,24 @@ def _list_due(app: App, settings: Settings, status: tuple[str, ...], limit: int 
         ]
         settings.output.json({"cases": listed})
     else:
-        rows = [
-            [v.case_id, str(v.type), str(v.status), app.local_day(v.due_at), _urgency(app, v, expected[v.case_id], now)]
-            for v in views
-        ]
+        rows = []
+        for v in views:
+            urgency = _urgency(app, v, expected[v.case_id], now, overdue=v.case_id in overdue)
+            rows.append([v.case_id, str(v.type), str(v.status), app.local_day(v.due_at), urgency])
         settings.output.table(["case", "type", "status", "due", "how urgent"], rows, "Open cases")
         if not rows:
             settings.output.show("No case is open.")
     return 3 if overdue or any(one.late for one in expected.values()) else 0
 
 
-def _urgency(app: App, view: CaseView, expected: Forecast, now: datetime) -> str:
-    days = (app.tools.local_date(datetime.fromisoformat(view.due_at)) - app.tools.local_date(now)).days
+def _days_left(app: App, view: CaseView, now: datetime) -> int:
+    return (app.tools.local_date(datetime.fromisoformat(view.due_at)) - app.tools.local_date(now)).days
+
+
+def _urgency(app: App, view: CaseView, expected: Forecast, now: datetime, *, overdue: bool) -> str:
+    days = _days_left(app, view, now)
     words = ["the clock stands still" if view.stopped else f"{days} days left" if days >= 0 else ""]
-    if datetime.fromisoformat(view.due_at) < now and not view.stopped:
+    if overdue:
         words = ["[bold red]overdue[/]"]
     elif expected.late:
         words.append(f"[bold red]late[/]: about {app.local_day(expected.done_at.isoformat())} at the vendors' limits")

@@ -153,13 +153,8 @@ def _keys_and_vault(app: App) -> str:
 
 def _ledger(app: App) -> str:
     from habeas.errors import StorageError
-    from habeas.evidence.seal import acknowledged, witnesses_in
-    from habeas.evidence.signing import known_keys
-    from habeas_audit import verify_evidence
 
-    home = app.tools.home
-    witnesses = witnesses_in(app.seal.mirrors, acknowledged(app.tools.ledger))
-    found = verify_evidence(home.ledger, witnesses=witnesses, trusted=known_keys(home.signing))
+    found = app.seal.verify()
     if not found.ok:
         raise StorageError(found.findings[0].text, advice="run `habeas audit verify`")
     return f"{found.verification.size} entries, all as they were written, {found.unsigned or 'none'} not signed yet"

@@ -95,9 +95,9 @@ def command(
 
 def _plan_ask_erase(app: App, run: Run, settings: Settings, case_id: str, *, yes: bool) -> CaseView:
     work = app.erasure(run, case_id)
-    if app.tools.register.view(case_id).doubtful:
-        # Not even looked up: nobody knows yet whether this is the person who asked.
-        return app.tools.register.view(case_id)
+    view = app.tools.register.view(case_id)
+    if view.doubtful:
+        return view  # not even looked up: nobody knows yet whether this is the person who asked
     plan = work.prepare()
     reason = work.too_large(plan)
     if reason:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 from zoneinfo import ZoneInfo
 
 import click
 
+from habeas import __version__
 from habeas.cli.context import Settings, json_option, pass_settings
 from habeas.errors import InputError
 
 if TYPE_CHECKING:
     from habeas.config import Config
-    from habeas.evidence.seal import Seal
     from habeas.models import Json
     from habeas.reports.compliance import Period, Recomputed, Report, System
-    from habeas_audit import Evidence, Ledger, VerifierKey
+    from habeas_audit import VerifierKey
 
 __all__ = ["command"]
 
@@ -127,7 +126,6 @@ def _make(
     settings.home.require()
     # A ledger that is not the one that was signed is reported on as such, or refused where nobody looks.
     with settings.open_ledger(behind=verify) as (ledger, seal):
-        verified = _verify(settings, ledger, seal, trusted) if verify else None
         made = Made(
             controller={
                 "name": controller.name,
@@ -137,24 +135,15 @@ def _make(
                 "holidays": controller.holidays,
             },
             generated_at=now,
-            generator=f"habeas {version('habeas')}",
+            generator=f"habeas {__version__}",
             log=ledger.log_id,
             origin=ledger.origin,
             systems=_systems(config),
             checkpoint=seal.newest(),
-            verified=verified,
+            verified=seal.verify(trusted) if verify else None,
             earlier=earlier,
         )
         return make_report(ledger.entries(), period, made)
-
-
-def _verify(settings: Settings, ledger: Ledger, seal: Seal, trusted: tuple[VerifierKey, ...]) -> Evidence:
-    from habeas.evidence.seal import acknowledged, witnesses_in
-    from habeas.evidence.signing import known_keys
-    from habeas_audit import verify_evidence
-
-    witnesses = witnesses_in(seal.mirrors, acknowledged(ledger))
-    return verify_evidence(ledger.path, witnesses=witnesses, trusted=trusted or known_keys(settings.home.signing))
 
 
 def _systems(config: Config) -> list[System]:
@@ -162,9 +151,7 @@ def _systems(config: Config) -> list[System]:
     from habeas.reports.compliance import System
 
     registry = Registry.load()
-    return [
-        System(one.name, registry.info(one.plugin), one.limits, one.settings) for one in config.connections
-    ]  # fmt: skip
+    return [System(one.name, registry.info(one.plugin), one.limits, one.settings) for one in config.connections]
 
 
 def _write(report: Report, form: str, path: Path, *, make_folder: bool) -> list[Path]:

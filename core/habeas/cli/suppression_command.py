@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -113,12 +112,11 @@ def lift(
 def _chosen(app: App, texts: list[str], case_id: str) -> list[Suppressed]:
     if bool(texts) == bool(case_id):
         raise InputError("name the person, or the case with --case", advice="see `habeas suppression list`")
-    every: Callable[[], list[Suppressed]] = lambda: list(app.tools.suppression.entries())  # noqa: E731
-    found = (
-        app.tools.suppression.same(resolve_subject(app, texts))
-        if texts
-        else [one for one in every() if one.case_id == case_id]
-    )
+    listed = app.tools.suppression
+    if texts:
+        found = listed.same(resolve_subject(app, texts))
+    else:
+        found = [one for one in listed.entries() if one.case_id == case_id]
     if not found:
         raise InputError("nobody like that is on the list", advice="see `habeas suppression list`")
     return found

@@ -57,18 +57,11 @@ def refuse_taken(*paths: Path) -> None:
 
 def write_result(path: Path, content: bytes) -> None:
     """Writes a new file (0600), whole and durably; raises :class:`InputError` where the name is taken."""
+    from habeas.home import write_private
+
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(path, flags, 0o600)
+        write_private(path, content)
     except FileExistsError:
         raise InputError(f"{path} exists already", advice="name another file, or move it away") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written ({error.strerror})") from None

@@ -6,7 +6,6 @@ destroyed that is not, and the next purge finishes it.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from habeas.cases.keys import epoch_of
 from habeas.cases.locks import CaseLocks
 from habeas.cases.retention import DetailsEnd, details_end, epoch_end, last_day
 from habeas.cases.suppression import Suppressed
@@ -21,6 +21,7 @@ from habeas.cases.view import CaseView
 from habeas.config import RetentionConfig
 from habeas.engine.tools import Run, Tools
 from habeas.errors import StorageError
+from habeas.home import destroy_file
 from habeas.models import CaseType
 from habeas_audit import Draft
 from habeas_policies import After, Period, PolicyProblem
@@ -102,7 +103,7 @@ def plan_purge(tools: Tools, retention: RetentionConfig, case_ids: Iterable[str]
             plan.ended.append(Ended(view, end, _package(tools, view)))
         else:
             plan.kept[f"{end.why} (until {end.on})" if end.on else end.why] += 1
-            open_epochs.add(_epoch(view))
+            open_epochs.add(epoch_of(datetime.fromisoformat(view.opened_at)))
     if case_ids is None:
         pseudonyms = Period.parse(retention.pseudonyms)
         # Quarters are counted in UTC. A key whose cases are still open is in use, however old it is.
@@ -124,7 +125,7 @@ def carry_out_purge(tools: Tools, run: Run, plan: PurgePlan) -> None:
         part = plan.ended[start : start + _TOGETHER]
         for one in part:
             if one.package is not None:
-                _destroy_file(one.package)
+                _destroy_package(one.package)
         names = [one.view.case_id for one in part]
         tools.keys.destroy_case_keys(names, tools.clock.now())
         _finish(tools, run, [f"case/{name}" for name in names])
@@ -178,11 +179,6 @@ def _over(tools: Tools, retention: str) -> list[Suppressed]:
     ]
 
 
-def _epoch(view: CaseView) -> str:
-    opened = view.opened_at
-    return f"{opened[:4]}Q{(int(opened[5:7]) - 1) // 3 + 1}"
-
-
 def _package(tools: Tools, view: CaseView) -> Path | None:
     if view.type not in _PACKAGED:
         return None
@@ -212,16 +208,10 @@ def _is_ours(tools: Tools, case_id: str, path: Path) -> bool:
         return False
 
 
-def _destroy_file(path: Path) -> None:
-    """Overwrites a package and takes it away. A file system may keep old blocks elsewhere: docs say so."""
+def _destroy_package(path: Path) -> None:
+    """Destroys a package."""
     try:
-        with path.open("r+b") as file:
-            left = path.stat().st_size
-            while left > 0:
-                left -= file.write(b"\0" * min(left, 1 << 20))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
+        destroy_file(path)
     except FileNotFoundError:
         return  # somebody else has taken it away since the plan was made
     except OSError as error:

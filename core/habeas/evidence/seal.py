@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from habeas_audit import (
     KEY_TYPES,
     ROTATED,
     Draft,
+    Evidence,
     Ledger,
     LedgerError,
     Notary,
@@ -23,15 +23,18 @@ from habeas_audit import (
     SigningKey,
     VerifierKey,
     Witness,
+    acknowledged,
     checkpoints_in,
+    digest,
     keys_named_in,
     read_checkpoint,
+    verify_evidence,
 )
 
 if TYPE_CHECKING:
     from habeas.evidence.stamp import Stamper
 
-__all__ = ["Seal", "acknowledged", "witnesses_in"]
+__all__ = ["Seal", "witnesses_in"]
 
 _MOST_NAMED = 150
 """Checkpoints named in one entry: as many as fit."""
@@ -78,6 +81,16 @@ class Seal:
             for key in keys_named_in({"type": entry.type, "data": entry.data})
         ]
 
+    def verify(self, trusted: Iterable[VerifierKey] = ()) -> Evidence:
+        """The file held against every checkpoint outside it, but for those that it is known to be behind.
+
+        ``trusted``: the keys that count; with none, the home's own.
+        """
+        witnesses = witnesses_in(self.mirrors, acknowledged(self._ledger))
+        return verify_evidence(
+            self._ledger.path, witnesses=witnesses, trusted=tuple(trusted) or known_keys(self._public)
+        )
+
     # -- sealing ----------------------------------------------------------------------------------------------------
 
     def end(self, *drafts: Draft) -> SignedCheckpoint | None:
@@ -116,7 +129,11 @@ class Seal:
             self.problem = f"the ledger was not signed, or not kept everywhere: {_line(error)}"
             return None
         if signed is not None and self._stamper is not None:
-            self.warning = self._stamper.stamp(self._ledger, signed)
+            try:
+                self._stamper.stamp(self._ledger, signed)
+            except (HabeasError, LedgerError) as error:
+                text = f"the checkpoint has no timestamp: {_line(error)}"
+                self.warning = f"{text}; `habeas audit checkpoint` asks again"
         return signed
 
     def _announced(self, key: VerifierKey, run_id: str) -> Draft:
@@ -126,7 +143,7 @@ class Seal:
             token = proofs.timestamp(last.head.size) if last is not None else None
         data: dict[str, object] = {"key": key.key_id.hex()}
         if last is not None:
-            stamp = {} if token is None else {"timestamp": f"sha256:{sha256(token).hexdigest()}"}
+            stamp = {} if token is None else {"timestamp": digest(token)}
             data["previous"] = {"size": last.head.size, "note": last.digest, **stamp}
         return Draft("checkpoint", "", run_id, "", "", data)
 
@@ -207,11 +224,6 @@ class Seal:
         self._place.save(key)
         publish(self._public, key.verifier)
         return key.verifier
-
-
-def acknowledged(ledger: Ledger) -> set[str]:
-    """Digests of the checkpoints that the ledger itself says it contradicts."""
-    return {note for entry in ledger.entries(types=[ACKNOWLEDGED]) for note in entry.data.get("checkpoints", ())}
 
 
 def witnesses_in(folders: Iterable[Path], without: Collection[str] = ()) -> list[Witness]:

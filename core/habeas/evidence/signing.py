@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from habeas.errors import ConfigError, StorageError
-from habeas.home import private_folder, readable_by_others, sync_folder, write_private
+from habeas.home import destroy_file, private_folder, readable_by_others, sync_folder, write_private
 from habeas_audit import ProofInvalid, SigningKey, VerifierKey
 
 __all__ = ["FolderKeys", "KeyPlace", "KeyringKeys", "known_keys", "open_key_place", "publish", "revoke"]
@@ -58,14 +57,8 @@ class FolderKeys:
             raise StorageError(f"the signing key cannot be written to {self._folder} ({error.strerror})") from None
 
     def destroy(self, key: VerifierKey) -> None:
-        path = self._path(key)
         with suppress(FileNotFoundError):
-            # The old bytes first: what a name no longer leads to may lie on the disk for long.
-            with path.open("r+b") as file:
-                file.write(b"\0" * path.stat().st_size)
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
+            destroy_file(self._path(key))
             sync_folder(self._folder)
 
     def _path(self, key: VerifierKey) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from habeas.errors import ConfigError, HabeasError
+from habeas.errors import ConfigError
 from habeas.evidence.timestamps import request_token, verify_token
-from habeas_audit import Ledger, LedgerError, SignedCheckpoint
+from habeas_audit import Ledger, SignedCheckpoint
 
 __all__ = ["Stamper"]
 
@@ -21,20 +21,15 @@ class Stamper:
             raise ConfigError(f"audit.timestamp_roots: {roots} cannot be read ({error.strerror})") from None
         self._url = url
 
-    def stamp(self, ledger: Ledger, signed: SignedCheckpoint) -> str:
+    def stamp(self, ledger: Ledger, signed: SignedCheckpoint) -> None:
         """Has the checkpoint stamped, and keeps the answer; one that has a stamp already stays as it is.
 
-        Returns why it could not be, as one line; empty where it was. The checkpoint holds without it.
+        Raises :class:`~habeas.errors.HabeasError` and :class:`~habeas_audit.LedgerError`.
         """
         with ledger.proofs() as proofs:
             if proofs.timestamp(signed.head.size) is not None:
-                return ""
+                return
         content = signed.raw.encode()
-        try:
-            token = request_token(self._url, content)
-            verify_token(token, content, self._roots)
-            ledger.add_timestamp(signed.head.size, token)
-        except (HabeasError, LedgerError) as error:
-            text = error.line() if isinstance(error, HabeasError) else str(error)
-            return f"the checkpoint has no timestamp: {text}; `habeas audit checkpoint` asks again"
-        return ""
+        token = request_token(self._url, content)
+        verify_token(token, content, self._roots)
+        ledger.add_timestamp(signed.head.size, token)

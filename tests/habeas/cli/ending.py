@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AT_ONCE",
     "DAY",
+    "HOLD",
     "add_policy",
     "found_below",
     "id_of",
@@ -47,6 +48,16 @@ AT_ONCE = """
 keep_details = "P0D"
 recheck = []
 """
+HOLD = """
+[[rules]]
+match.plugin = "cybersource"
+action = "retain"
+reason = "The law asks for it."
+legal_basis = "https://w3id.org/dpv/legal/eu/gdpr#A6-1-c"
+legal_source = "§ 147 AO"
+exemption = "https://w3id.org/dpv/legal/eu/gdpr#JustificationA17LegallyRequired"
+"""
+"""What CyberSource holds is kept; for how long, whoever uses it adds."""
 
 
 def small_shop(factory: pytest.TempPathFactory, people: int = 24) -> Iterator[Shop]:

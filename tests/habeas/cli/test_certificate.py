@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.conftest import open_shop
-from tests.habeas.cli.ending import add_policy, id_of, needles_of, said, small_shop
+from tests.habeas.cli.ending import HOLD, add_policy, id_of, needles_of, said, small_shop
 from tests.test_leaks import RIGHT, Needles, leaks, needles_for
 
 if TYPE_CHECKING:
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("patient")
 
 OPERATOR = "Zilpzalpine-Operator-4711"
-HOLD = """
-[[rules]]
-match.plugin = "cybersource"
-action = "retain"
-reason = "The law asks for it."
-legal_basis = "https://w3id.org/dpv/legal/eu/gdpr#A6-1-c"
-legal_source = "§ 147 AO"
-exemption = "https://w3id.org/dpv/legal/eu/gdpr#JustificationA17LegallyRequired"
-period = "P8Y"
+HELD_FOR_YEARS = f"""{HOLD}period = "P8Y"
 period_starts = "end_of_calendar_year"
 """
 BY_HAND = """
@@ -48,7 +40,7 @@ def _shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         patch.setattr("getpass.getuser", lambda: OPERATOR)
         for shop in small_shop(tmp_path_factory):
             add_policy(shop, "plain")
-            add_policy(shop, "hold-payments", HOLD)
+            add_policy(shop, "hold-payments", HELD_FOR_YEARS)
             add_policy(shop, "by-hand", BY_HAND)
             yield shop
 

@@ -16,6 +16,7 @@ import pytest
 from tests.habeas.cli.ending import (
     AT_ONCE,
     DAY,
+    HOLD,
     add_policy,
     found_below,
     id_of,
@@ -34,22 +35,12 @@ if TYPE_CHECKING:
     from habeas.testing.clock import SkippingClock
     from habeas.testing.people import Person
 
-HOLD = f"""{AT_ONCE}
-[[rules]]
-match.plugin = "cybersource"
-action = "retain"
-reason = "The law asks for it."
-legal_basis = "https://w3id.org/dpv/legal/eu/gdpr#A6-1-c"
-legal_source = "§ 147 AO"
-exemption = "https://w3id.org/dpv/legal/eu/gdpr#JustificationA17LegallyRequired"
-"""
-
 
 @pytest.fixture(scope="module")
 def _shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     for shop in small_shop(tmp_path_factory):
-        add_policy(shop, "hold-for-a-month", HOLD + 'period = "P1M"\nperiod_starts = "received"\n')
-        add_policy(shop, "hold-for-ever", HOLD)
+        add_policy(shop, "hold-for-a-month", AT_ONCE + HOLD + 'period = "P1M"\nperiod_starts = "received"\n')
+        add_policy(shop, "hold-for-ever", AT_ONCE + HOLD)
         yield shop
 
 

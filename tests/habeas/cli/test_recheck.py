@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.habeas.cli.ending import AT_ONCE, DAY, add_policy, id_of, needles_of, said, small_shop, use_clock
+from tests.habeas.cli.ending import AT_ONCE, DAY, HOLD, add_policy, id_of, needles_of, said, small_shop, use_clock
 from tests.test_leaks import leaks
 
 if TYPE_CHECKING:
@@ -15,18 +15,10 @@ if TYPE_CHECKING:
     from habeas.testing.clock import SkippingClock
     from habeas.testing.people import Person
 
-HOLD = """
+HELD_A_YEAR = f"""
 [after]
 recheck = ["P1D"]
-
-[[rules]]
-match.plugin = "cybersource"
-action = "retain"
-reason = "The law asks for it."
-legal_basis = "https://w3id.org/dpv/legal/eu/gdpr#A6-1-c"
-legal_source = "§ 147 AO"
-exemption = "https://w3id.org/dpv/legal/eu/gdpr#JustificationA17LegallyRequired"
-period = "P1Y"
+{HOLD}period = "P1Y"
 period_starts = "received"
 """
 
@@ -35,7 +27,7 @@ period_starts = "received"
 def _shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     for shop in small_shop(tmp_path_factory):
         add_policy(shop, "usual")
-        add_policy(shop, "hold", HOLD)
+        add_policy(shop, "hold", HELD_A_YEAR)
         yield shop
 
 

@@ -32,7 +32,7 @@ class Kill(BaseException):
 
 STEPS: tuple[tuple[Any, str], ...] = (
     (KeyStore, "destroy_case_keys"), (KeyStore, "destroy_pseudonyms"), (KeyStore, "_scrub"), (KeyStore, "tell"),
-    (Vault, "remove"), (Ledger, "append"), (SuppressionList, "remove"), (habeas.engine.purge, "_destroy_file"),
+    (Vault, "remove"), (Ledger, "append"), (SuppressionList, "remove"), (habeas.engine.purge, "_destroy_package"),
 )  # fmt: skip
 
 

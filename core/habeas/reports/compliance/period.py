@@ -9,6 +9,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from habeas.errors import InputError
+from habeas_audit.entry import timestamp as utc_text
 
 __all__ = ["Period", "instant", "last_month", "parse_date", "utc_text"]
 
@@ -68,11 +69,6 @@ class Period:
 def _midnight(day: date, zone: str) -> datetime:
     # Where the clock skips midnight, the offset before the change names the instant of the change: the day's first.
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-
-
-def utc_text(at: datetime) -> str:
-    """As the ledger writes times: 27 characters, so that texts compare as the instants do."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def instant(text: str) -> datetime:
