@@ -22,10 +22,11 @@ from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pluggy
 import pytest
+from tests.searching import REFERENCE, RIGHT, canary, leaks, needles_for, values_of
 
 from habeas import hookspecs
 from habeas.app import App
@@ -41,70 +42,6 @@ from habeas.testing.people import Person, seeded_people
 from habeas.testing.sandbox import Fault, Reply, SandboxServer
 
 CANARIES = 4
-REFERENCE = "Ticket-of-Kanarienvogel-77"
-RIGHT = {"last_name": "Goldammerich", "phone": "+4915599009911", "city": "Ammernhausen4711"}
-"""What is right about somebody: personal data as well."""
-
-
-def canary(n: int, template: Person) -> Person:
-    """Somebody whose every value can be recognised."""
-    return replace(
-        template,
-        customer_id=f"KND+zq7x/{n}4711",
-        email=f"Zilpzalp{n}.Kanarienvogel@Voliere-{n}.example",
-        phone=f"+4915577{n}88{n}9123",
-        first_name=f"Zilpzalpine{n}",
-        last_name=f"Kanarienvögel{n}",
-        street=f"Volierenstraße {n}4711",
-        city=f"Vogelsdörfchen{n}",
-        postal_code=f"{n}9Z4711",
-        birthdate=f"190{n}-02-03",
-        card=f"411111{n}477112233",
-        orders=2,
-    )
-
-
-# -- searching --------------------------------------------------------------------------------------------------------
-
-
-def forms(value: str) -> Iterator[tuple[str, bytes, bool]]:
-    """How a value could stand somewhere without being seen at once, and whether capitals matter then."""
-    raw = value.encode()
-    yield "as it is", raw, False
-    yield "percent-encoded", quote(value, safe="").encode(), False
-    yield "as a form field", quote_plus(value).encode(), False
-    yield "escaped in JSON", json.dumps(value)[1:-1].encode(), False
-    yield "in UTF-16", value.encode("utf-16-le"), False
-    yield "in hex", raw.hex().encode(), False
-    for spelling in {raw, value.lower().encode()}:
-        for name in ("md5", "sha1", "sha256"):
-            digest = hashlib.new(name, spelling, usedforsecurity=False)
-            yield f"as {name} in hex", digest.hexdigest().encode(), False
-            yield f"as {name}", digest.digest(), True
-            yield f"as {name} in base64", base64.b64encode(digest.digest()).rstrip(b"="), True
-        for shift in range(3):
-            inner = base64.b64encode(b"\0" * shift + spelling)[(shift * 8 + 5) // 6 : len(spelling) * 8 // 6]
-            yield "in base64", inner, True
-            yield "in base64 for URLs", inner.replace(b"+", b"-").replace(b"/", b"_"), True
-
-
-Needles = dict[tuple[bytes, bool], str]
-
-
-def needles_for(values: dict[str, str]) -> Needles:
-    """Every form of every value that is long enough to be no accident."""
-    return {
-        (form if exact else form.lower(), exact): f"{what}, {how}"
-        for what, value in values.items()
-        for how, form, exact in forms(value)
-        if len(form) >= 8
-    }
-
-
-def leaks(haystack: bytes, needles: Needles) -> list[str]:
-    """What of whom is in there, and how."""
-    lowered = haystack.lower()
-    return [what for (needle, exact), what in needles.items() if needle in (haystack if exact else lowered)]
 
 
 def test_the_search_finds_every_form() -> None:
@@ -174,9 +111,7 @@ class Aviary:
         """Everything that may be found nowhere."""
         found = dict(self.ids)
         for n, person in enumerate(self.canaries):
-            fields = ("customer_id", "email", "phone", "first_name", "last_name", "street", "city", "birthdate", "card")
-            found |= {f"{field} {n}": getattr(person, field) for field in fields}
-            found[f"local part {n}"] = person.email.partition("@")[0]
+            found |= {f"{what} {n}": value for what, value in values_of(person).items()}
         found |= {f"right {field}": value for field, value in RIGHT.items()}
         return found
 
@@ -248,6 +183,25 @@ def change(aviary: Aviary, who: str) -> None:
     aviary.run("--json", "rectify", who, *words, "--yes")
 
 
+def propagate(aviary: Aviary) -> None:
+    """A file of consents, some rows of which cannot be used: their values are told to nobody."""
+    first, second = aviary.canaries[:2]
+    lines = ["email,customer_id,purpose,state,at"]
+    for n, person in enumerate((first, second)):
+        lines.append(f"{person.email},{person.customer_id},marketing_email,granted,2026-02-0{n + 1}T10:00:00Z")
+        lines.append(f"{person.email},{second.customer_id},marketing_email,{person.phone},2026-02-01T10:00:00Z")
+    file = aviary.folder / "consents-of-the-shop.csv"
+    file.write_text("\n".join([*lines, ""]))
+    aviary.run("consent", "propagate", str(file), "--yes")
+    aviary.run("--json", "consent", "propagate", str(file), "--skip-invalid", "--yes")
+    aviary.run("--json", "consent", "drift")
+    aviary.run("consent", "drift", "--repair", "--yes")
+    aviary.run("consent", "export", f"customer_id={first.customer_id}", "--format", "kantara", "-o",
+               str(aviary.out / "receipts.json"))  # fmt: skip
+    for handed_in in aviary.folder.glob("consents-of-the-shop*"):
+        handed_in.unlink()
+
+
 def ordinary_life(aviary: Aviary) -> None:
     """Every command that may meet a person, without trouble."""
     one, two = aviary.canaries[0], aviary.canaries[1]
@@ -257,6 +211,7 @@ def ordinary_life(aviary: Aviary) -> None:
     aviary.run("access", who, "--reference", REFERENCE)
     aviary.run("--json", "access", "--subject-from", "-", stdin=f"{one.email}\nphone={one.phone}\n")
     change(aviary, who)
+    propagate(aviary)
     aviary.run("consent", "show", who)
     aviary.run("consent", "set", who, "marketing_email=granted", "--dry-run", "--json")
     aviary.run("rectify", who, f"city={RIGHT['city']}", "--dry-run")
@@ -453,7 +408,7 @@ def test_nothing_but_the_package_says_who_it_was(
     found["log"] = leaks(log.getvalue().encode(), needles | private)
     found |= {f"scratch/{path.name}": ["left behind"] for path in scratch.rglob("*")}
     assert {where: what for where, what in found.items() if what} == {}
-    assert {f"home/{name}.db" for name in ("audit", "vault", "keys", "suppression")} <= set(found)
+    assert {f"home/{name}.db" for name in ("audit", "vault", "keys", "suppression", "consents")} <= set(found)
     assert sum(where.startswith(("handed-out/", "home/certificates/", "home/checkpoints/")) for where in found) > 20
     assert "Traceback" not in aviary.stderr.getvalue()
     packages = list(aviary.home.packages.glob("*.zip"))

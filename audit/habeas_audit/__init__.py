@@ -10,6 +10,7 @@ from habeas_audit.checkpoint import (
     sign_checkpoint,
 )
 from habeas_audit.commit import GroupCommit
+from habeas_audit.copying import copy_database, copy_ledger
 from habeas_audit.entry import Draft, Entry
 from habeas_audit.errors import (
     InvalidDraft,
@@ -28,6 +29,7 @@ from habeas_audit.export import FORMAT as EXPORT
 from habeas_audit.export import MAX_LINE, VerifiedExport, export_lines, verify_export
 from habeas_audit.keys import CREATED, KEY_TYPES, REASONS, ROTATED, keys_named_in
 from habeas_audit.mirror import all_of as checkpoints_in
+from habeas_audit.mirror import put_back as put_checkpoint_back
 from habeas_audit.mirror import read as read_checkpoint
 from habeas_audit.notary import ACKNOWLEDGED, Notary, acknowledged
 from habeas_audit.note import Note, SigningKey, VerifierKey
@@ -91,6 +93,8 @@ __all__ = [
     "acknowledged",
     "canonical",
     "checkpoints_in",
+    "copy_database",
+    "copy_ledger",
     "digest",
     "export_lines",
     "keys_named_in",
@@ -99,6 +103,7 @@ __all__ = [
     "parse_json",
     "prove_consistency",
     "prove_entry",
+    "put_checkpoint_back",
     "read_checkpoint",
     "sign_checkpoint",
     "verify",

@@ -66,7 +66,7 @@ def guard(path: Path) -> None:
     except OSError:
         raise LedgerRefused(f"there is no ledger {path.name}; run `habeas init`") from None
     if not stat.S_ISREG(status.st_mode):
-        raise LedgerRefused(f"{path.name} is not a plain file")
+        raise LedgerRefused(f"{path.name} is not a plain file; restore it from a backup")
     if status.st_mode & _OTHERS_MAY_WRITE:
         raise LedgerRefused(f"others may write {path.name}; `chmod 600` it, and verify it")
     if os.geteuid() not in (0, status.st_uid):

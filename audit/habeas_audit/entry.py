@@ -7,21 +7,24 @@ Log id and sequence are inside, so that a body proves its own place and fits no 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
 
 from habeas_audit.canonical import MAX_BYTES, MAX_DEPTH, MAX_INTEGER, canonical, quoted
-from habeas_audit.errors import InvalidDraft
+from habeas_audit.errors import InvalidDraft, LedgerDamaged
+from habeas_audit.schema import MAX_NAME
 
 VERSION: Final = 1
 MAX_TEXT: Final = 200
-"""Longest case, run, connection or actor, characters."""
+"""Longest actor, characters."""
 
+_NAME: Final = re.compile(r"[A-Za-z0-9._:@-]*")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 # Room for the longest sequence, so that whether a draft fits never depends on when it is appended.
 _VARIABLE_BYTES: Final = len('"2025-01-31T12:00:00.000000Z"') + len(str(MAX_INTEGER))
@@ -36,8 +39,9 @@ class Draft:
     case_id: str = ""
     run_id: str = ""
     connection: str = ""
+    """These three are names of at most 64 letters, digits and `._:@-`; empty means that it does not apply."""
     actor: str = ""
-    """Who: these four are printable text of at most 200 characters; empty means that it does not apply."""
+    """Who: printable text of at most 200 characters."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """JSON: text, integers, true, false, null, lists and objects. Never personal data: nothing here can be erased."""
 
@@ -59,12 +63,34 @@ class Entry:
     """The exact RFC 8785 bytes that the tree holds."""
     leaf_hash: bytes
     """RFC 6962: SHA-256(0x00 || body)."""
+    _data: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def data(self) -> dict[str, Any]:
-        """The draft's data, decoded anew from the body at each access."""
-        decoded: dict[str, Any] = json.loads(self.body).get("data", {})
-        return decoded
+        """The draft's data, as the body has them; LedgerDamaged if it has none. The same object at each access."""
+        if self._data is None:
+            object.__setattr__(self, "_data", _decoded(_READ_DATA, self.seq, self.body).data)
+        return cast(dict[str, Any], self._data)
+
+
+_DATA: Final[Any] = ("data", dict[str, Any], msgspec.field(default_factory=dict))
+_TEXTS: Final[Any] = [("at", str), ("type", str), *((name, str, "") for name in ("actor", "case", "connection", "run"))]
+# What a body says, as far as an entry has a field for it.
+_READ: Final[Any] = msgspec.json.Decoder(msgspec.defstruct("_Said", [*_TEXTS, _DATA], gc=False))
+_READ_DATA: Final[Any] = msgspec.json.Decoder(msgspec.defstruct("_Said", [_DATA], gc=False))
+
+
+def _decoded(decoder: Any, seq: int, body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        raise LedgerDamaged(f"entry {seq} of the ledger cannot be read; verify it") from None
+
+
+def entry_of(seq: int, body: bytes, leaf: bytes) -> Entry:
+    """The entry that is stored as these. Raises LedgerDamaged where the body is not that of an entry."""
+    said = _decoded(_READ, seq, body)
+    return Entry(seq, said.at, said.type, said.case, said.run, said.connection, said.actor, body, leaf, said.data)
 
 
 class Frame(NamedTuple):
@@ -109,11 +135,13 @@ def framed(draft: Draft, log_id: str) -> Frame:
 # The texts of one case or run come again and again, and every append waits for what is done here.
 @lru_cache(maxsize=1024, typed=True)
 def _check_texts(type_: object, *others: object) -> None:
-    if not isinstance(type_, str) or len(type_) > MAX_TEXT or not _TYPE.fullmatch(type_):
+    if not isinstance(type_, str) or len(type_) > MAX_NAME or not _TYPE.fullmatch(type_):
         raise InvalidDraft("an entry's type is dotted lower-case words, such as call.intent")
     for name, text in zip(("case_id", "run_id", "connection", "actor"), others, strict=True):
         if not isinstance(text, str) or len(text) > MAX_TEXT or not text.isprintable():
             raise InvalidDraft(f"an entry's {name} is printable text of at most {MAX_TEXT} characters")
+        if name != "actor" and not (len(text) <= MAX_NAME and _NAME.fullmatch(text)):
+            raise InvalidDraft(f"an entry's {name} is a name: at most {MAX_NAME} letters, digits and ._:@-")
 
 
 @lru_cache(maxsize=1024)

@@ -118,7 +118,10 @@ def _read(path: Path, busy_seconds: float) -> _Said:
 def _read_from(db: sqlite3.Connection, said: _Said) -> None:
     log_id, created_at = db.execute("SELECT log_id, created_at FROM log").fetchone()
     said.origin = origin_of(log_id.decode(errors="replace"))
-    sql = "SELECT seq, body FROM entries WHERE type IN (?, ?, 'checkpoint') ORDER BY seq"
+    sql = (
+        "SELECT e.seq, e.body FROM kinds k JOIN entries e ON e.seq = k.seq "
+        "WHERE k.type IN (?, ?, 'checkpoint') ORDER BY e.seq"
+    )
     for seq, body in db.execute(sql, KEY_TYPES):
         try:
             value = parse_json(body, "an entry")

@@ -7,26 +7,18 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-from habeas_audit.schema import APPLICATION_ID, VERSION_1, VERSION_2
+from habeas_audit.schema import APPLICATION_ID, OBJECTS
 
 MIGRATIONS: Final = Migrations("habeas_audit")
 
 
 @MIGRATIONS()
 def create_ledger(db: Database) -> None:
-    """Version 1: entries, nodes, head, log, their indices and triggers."""
-    for sql in VERSION_1.values():
+    """Version 3, the first that was released."""
+    for sql in OBJECTS.values():
         db.conn.execute(sql)
     db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.conn.execute("PRAGMA user_version = 1")
-
-
-@MIGRATIONS()
-def add_checkpoints(db: Database) -> None:
-    """Version 2: checkpoints and timestamps, and their triggers."""
-    for sql in VERSION_2.values():
-        db.conn.execute(sql)
-    db.conn.execute("PRAGMA user_version = 2")
+    db.conn.execute("PRAGMA user_version = 3")
 
 
 def apply(connection: sqlite3.Connection) -> None:

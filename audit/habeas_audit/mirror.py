@@ -53,6 +53,26 @@ def write(folder: Path, signed: SignedCheckpoint) -> Path:
     return path
 
 
+def put_back(folder: Path, signed: SignedCheckpoint) -> bool:
+    """Write a checkpoint again that is gone from the folder, or is not as it was signed; False if all is well.
+
+    What lies in its place is moved aside, as `NAME.damaged`.
+    """
+    path = folder / _name(signed)
+    try:
+        if read(path).raw == signed.raw:
+            return False
+    except ProofInvalid:
+        pass
+    try:
+        if os.path.lexists(path):
+            path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}.damaged"))
+    except OSError as error:
+        raise LedgerUnwritable(f"{path.name} cannot be moved aside ({error.strerror})") from None
+    write(folder, signed)
+    return True
+
+
 def read(path: Path) -> SignedCheckpoint:
     """The checkpoint in a file; raises ProofInvalid with the file's name."""
     try:

@@ -1,4 +1,4 @@
-"""Whether a stored row agrees with its own body: quickly for many rows, exactly for one that does not; stored nodes."""
+"""Whether a stored row is as it was written: quickly for many rows, exactly for one that is not; stored nodes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,15 @@ import msgspec
 
 from habeas_audit.canonical import DECODER, MAX_BYTES, astral, canonical, is_canonical, plain_objects
 from habeas_audit.entry import VERSION
+from habeas_audit.indexprint import IndexPrint
 
-Row = tuple[int, str, str, str, str, str, str, bytes, bytes]
-"""A row of `entries`: seq, at, type, case_id, run_id, connection, actor, body, leaf_hash."""
+Row = tuple[int, bytes, bytes]
+"""What is stored of an entry: seq, body, leaf_hash. The other columns are computed from the body."""
 
-_SELECT: Final = (
-    "SELECT seq, at, type, case_id, run_id, connection, actor, body, leaf_hash FROM entries "
-    "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-)
+_SELECT: Final = "SELECT seq, body, leaf_hash FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _AT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _AT_ZEROS: Final = b"0000-00-00T00:00:00.000000Z"
 _ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_COLUMNS: Final = (("at", 1), ("type", 2), ("case", 3), ("run", 4), ("connection", 5), ("actor", 6))
-"""Key in the body and place in the row of what the row repeats."""
-
 _DEPTH: Final = 6
 """Containers inside one another, in data that are checked quickly; the program itself writes three."""
 
@@ -52,35 +47,22 @@ _BODY: Final = msgspec.defstruct(
 )
 _read: Final = msgspec.json.Decoder(_BODY).decode_lines
 _write: Final = msgspec.json.Encoder(order="deterministic").encode_lines
-_columns_of: Final = attrgetter("seq", *(key for key, _ in _COLUMNS))
+_seq_of: Final = attrgetter("seq")
+_at_of: Final = attrgetter("at")
 _log_of: Final = attrgetter("log")
+_place_of: Final = attrgetter("seq", "case", "type")
 _BATCH: Final = 64
 """Rows that are read and written in one go; of more, the processor's cache does not hold what is made of them."""
 
 
 def read_rows(db: sqlite3.Connection, after: int, last: int, limit: int) -> list[Row]:
     """At most so many rows with `after < seq <= last`, in one short read transaction."""
-    factory = db.text_factory
-    try:
-        db.text_factory = str
-        return db.execute(_SELECT, (after, last, limit)).fetchall()
-    except (sqlite3.OperationalError, UnicodeDecodeError) as error:
-        if hasattr(error, "sqlite_errorcode"):
-            raise
-        # A damaged file may hold text that is not UTF-8. A callback for each text is slow, and rarely needed.
-        db.text_factory = _lossless
-        return db.execute(_SELECT, (after, last, limit)).fetchall()
-    finally:
-        db.text_factory = factory
-
-
-def _lossless(text: bytes) -> str:
-    return text.decode(errors="surrogateescape")
+    return db.execute(_SELECT, (after, last, limit)).fetchall()
 
 
 def hashes_of(rows: Sequence[Row]) -> list[bytes]:
     """Leaf hashes computed from the bodies."""
-    return [sha256(b"\x00" + row[7]).digest() for row in rows]
+    return [sha256(b"\x00" + row[1]).digest() for row in rows]
 
 
 def agree(db: sqlite3.Connection, level: int, first: int, computed: Sequence[bytes]) -> bool:
@@ -96,8 +78,9 @@ def agree(db: sqlite3.Connection, level: int, first: int, computed: Sequence[byt
 class RowCheck:
     """Checks rows of one log."""
 
-    def __init__(self, log_id: str) -> None:
-        self._log_id = log_id
+    def __init__(self, log_id: str, index: IndexPrint | None = None) -> None:
+        """`index` takes up what leads to each row that is as it was written."""
+        self._log_id, self._index = log_id, index
 
     def suspects(self, rows: Sequence[Row], hashes: Sequence[bytes]) -> list[int]:
         """Indices of the rows that are not as they were written; `hashes` are the leaf hashes of their bodies."""
@@ -111,7 +94,7 @@ class RowCheck:
         if self._all_well(rows, hashes):
             return []
         if len(rows) == 1:
-            return [] if rows[0][8] == hashes[0] and self._exactly(rows[0]) else [0]
+            return [] if rows[0][2] == hashes[0] and self._exactly(rows[0]) else [0]
         half = len(rows) // 2
         later = self._suspects(rows[half:], hashes[half:])
         return self._suspects(rows[:half], hashes[:half]) + [half + index for index in later]
@@ -121,44 +104,54 @@ class RowCheck:
 
         Bodies are read into the shape of an entry and written again, one a line. What is written breaks no line inside
         an entry, so the whole comes back unchanged, in as many lines as there are rows, only if each body would: that
-        proves their form, and what was read is what the columns must say.
+        proves their form.
         """
-        bodies = [row[7] for row in rows]
+        bodies = [row[1] for row in rows]
         text = b"\n".join(bodies) + b"\n"
         try:
             said = _read(text)
-            return (
+            well = (
                 len(said) == len(rows)
                 and _write(said) == text
-                and list(map(_columns_of, said)) == [row[:7] for row in rows]
+                and list(map(_seq_of, said)) == [row[0] for row in rows]
                 and set(map(_log_of, said)) == {self._log_id}
-                and [row[8] for row in rows] == list(hashes)
+                and [row[2] for row in rows] == list(hashes)
                 and max(map(len, bodies)) <= MAX_BYTES
-                and _all_times([row[1] for row in rows])
+                and _all_times(list(map(_at_of, said)))
                 and not astral(text)
             )
+            if well and self._index is not None:
+                self._index.take(map(_place_of, said))
+            return well
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             return False
 
     def _exactly(self, row: Row) -> bool:
-        """Whether the body is what is written for these columns and the data that it holds."""
-        seq, at, type_, case_id, run_id, connection, actor, body, _ = row
+        """Whether the body is what is written for this place and what it says."""
+        seq, body, _ = row
         try:
-            data = DECODER.decode(body.decode()).get("data", {})
-            optional = {"actor": actor, "case": case_id, "connection": connection, "data": data, "run": run_id}
-            fields = {"at": at, "log": self._log_id, "seq": seq, "type": type_, "v": VERSION}
-            fields |= {key: value for key, value in optional.items() if value}
-            return (
-                isinstance(data, dict) and _AT.fullmatch(at) is not None and canonical(fields, depth=len(body)) == body
+            value = DECODER.decode(body.decode())
+            optional = {key: value.get(key, "") for key in ("actor", "case", "connection", "run")}
+            data = value.get("data", {})
+            fields = {"at": value["at"], "log": self._log_id, "seq": seq, "type": value["type"], "v": VERSION}
+            fields |= {key: said for key, said in (*optional.items(), ("data", data)) if said}
+            well = (
+                isinstance(data, dict)
+                and all(isinstance(said, str) for said in (*optional.values(), value["type"]))
+                and _AT.fullmatch(value["at"]) is not None
+                and canonical(fields, depth=len(body)) == body
             )
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
             return False
+        if well and self._index is not None:
+            self._index.take([(seq, optional["case"], value["type"])])
+        return well
 
     def problems(self, row: Row) -> list[tuple[str, str]]:
         """(kind, text) for each thing wrong with a row; no text repeats what the row holds."""
-        seq, body = row[0], row[7]
+        seq, body = row[0], row[1]
         found: list[tuple[str, str]] = []
-        if sha256(b"\x00" + body).digest() != row[8]:
+        if sha256(b"\x00" + body).digest() != row[2]:
             found.append(("leaf", f"entry {seq}: its bytes are not those that were hashed"))
         try:
             value = json.loads(body)
@@ -172,9 +165,6 @@ class RowCheck:
             found.append(("log", f"entry {seq}: its body belongs to another log"))
         if value.get("seq") != seq:
             found.append(("seq", f"entry {seq}: its body was written for another place"))
-        for key, place in _COLUMNS:
-            if value.get(key, "") != row[place]:
-                found.append(("column", f"entry {seq}: the column for {key} is not what its body says"))
         return found or [("shape", f"entry {seq}: its body has not the shape of version {VERSION}")]
 
 

@@ -2,6 +2,10 @@
 
 The triggers guard against mistakes, not against people: whoever may write the file may drop them. What people did to
 the rows is found by the tree. `INSERT OR REPLACE` fires no delete trigger, so insert triggers name the one next row.
+
+An entry is stored once, as its body: the columns that repeat it are computed when they are read. Nothing is indexed by
+them, since SQLite would parse every body whenever it checks an index; `cases`, `case_entries` and `kinds` are kept by
+us instead, and held against the bodies by `verify`.
 """
 
 from __future__ import annotations
@@ -11,25 +15,97 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from habeas_audit.tree import STORED_LEVELS
+
 APPLICATION_ID: Final = 0x68626C31
 """`hbl1`, at offset 68 of the file (https://sqlite.org/fileformat2.html#application_id)."""
-USER_VERSION: Final = 2
+USER_VERSION: Final = 3
 """Raised by each migration; a file with a higher one comes from a newer program."""
+OLDEST_VERSION: Final = 3
+"""Files of versions before it were never released."""
+PAGE_SIZE: Final = 8192
+"""Bytes. Entries are some hundred bytes long: on larger pages less is left over at the end of each."""
 
+MANY: Final = frozenset(
+    ("call.intent", "call.outcome", "record.outcome", "plan.made", "case.started", "case.paused", "case.closed")
+)
+"""Types of which every case has some: `kinds` does not list them, and they are looked for under their case."""
+
+
+MAX_NAME: Final = 64
+"""Longest type, case, run or connection, characters: so far from its ends a body is looked at for them."""
+
+
+def _blob(text: str) -> str:
+    return f"x'{text.encode().hex()}'"
+
+
+def _up_to_quote(place: str) -> str:
+    """The name that begins at that place of the body."""
+    behind = f"substr(body, {place}, {MAX_NAME + 1})"
+    return f"CAST(substr({behind}, 1, instr({behind}, {_blob(chr(34))}) - 1) AS TEXT)"
+
+
+def _word_before(place: str, letters: str) -> str:
+    """The name that ends so many bytes before the end of the body."""
+    text = f"CAST(substr(body, -({place}) - {MAX_NAME}, {MAX_NAME}) AS TEXT)"
+    return f"substr({text}, length(rtrim({text}, '{letters}')) + 1)"
+
+
+# The columns that repeat a body. It is canonical, so each part stands where its neighbours say, and no quote stands
+# inside a text without a backslash before it. They are computed whenever an entry is written, so this has to be quick;
+# and SQLite 3.40 refuses its own JSON functions where `trusted_schema` is off. They have no type, since SQLite would
+# compute them whenever it checks the file, to see whether they keep to it. Of a body that somebody changed they may say
+# anything; they never raise an error.
+def _columns() -> Iterator[str]:
+    at_key, end = '"at":"', '","v":1}'
+    at = f"instr(body, {_blob(at_key)})"
+    letters = "0123456789abcdefghijklmnopqrstuvwxyz._-"
+    run_end = f"8 + length(seq) + 9 + length(type) + {len(end)}"  # for ","seq": and ,"type":"
+    run = _word_before(run_end, f"{letters}ABCDEFGHIJKLMNOPQRSTUVWXYZ:@")
+    behind_case = f"{at} + 33 + iif(case_id = '', 0, 10 + length(case_id))"
+    actor = f"CAST(substr(body, 11, {at} - 13) AS TEXT)"
+    plain = f"""replace(replace(replace({actor}, '\\\\', char(1)), '\\"', '"'), char(1), '\\')"""
+
+    def where(place: str, opening: str, value: str) -> str:
+        return f"iif(substr(body, {place}, {len(opening)}) = {_blob(opening)}, {value}, '')"
+
+    columns = {
+        "at": f"CAST(substr(body, {at} + 6, 27) AS TEXT)",
+        "type": _word_before(str(len(end)), letters),
+        "case_id": where(f"{at} + 33", '","case":"', _up_to_quote(f"{at} + 43")),
+        "run_id": where(f"-({run_end}) - length({run}) - 8", ',"run":"', run),
+        "connection": where(behind_case, '","connection":"', _up_to_quote(f"{behind_case} + 16")),
+        "actor": where("1", '{"actor":"', plain),
+    }
+    for name, value in columns.items():
+        yield f"{name} ANY GENERATED ALWAYS AS ({value}) VIRTUAL"
+
+
+_SEPARATOR: Final = ",\n  "
 _TABLES: Final = {
-    "entries": """CREATE TABLE entries(
+    "entries": f"""CREATE TABLE entries(
   seq INTEGER PRIMARY KEY CHECK (seq > 0),
-  at TEXT NOT NULL,
-  type TEXT NOT NULL,
-  case_id TEXT NOT NULL,
-  run_id TEXT NOT NULL,
-  connection TEXT NOT NULL,
-  actor TEXT NOT NULL,
+  {_SEPARATOR.join(_columns())},
   body BLOB NOT NULL,
   leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32)
 ) STRICT""",
-    "nodes": """CREATE TABLE nodes(
-  level INTEGER NOT NULL CHECK (level > 0),
+    "cases": """CREATE TABLE cases(
+  case_id TEXT NOT NULL PRIMARY KEY,
+  first INTEGER NOT NULL
+) STRICT, WITHOUT ROWID""",
+    "case_entries": """CREATE TABLE case_entries(
+  first INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (first, seq)
+) STRICT, WITHOUT ROWID""",
+    "kinds": """CREATE TABLE kinds(
+  type TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (type, seq)
+) STRICT, WITHOUT ROWID""",
+    "nodes": f"""CREATE TABLE nodes(
+  level INTEGER NOT NULL CHECK (level > 0 AND level % {STORED_LEVELS} = 0),
   idx INTEGER NOT NULL CHECK (idx >= 0),
   hash BLOB NOT NULL CHECK (length(hash) = 32),
   PRIMARY KEY (level, idx)
@@ -42,19 +118,20 @@ _TABLES: Final = {
   log_id TEXT NOT NULL,
   created_at TEXT NOT NULL
 ) STRICT""",
+    "checkpoints": """CREATE TABLE checkpoints(
+  size INTEGER PRIMARY KEY CHECK (size > 0),
+  note TEXT NOT NULL
+) STRICT""",
+    "timestamps": """CREATE TABLE timestamps(
+  size INTEGER PRIMARY KEY,
+  token BLOB NOT NULL
+) STRICT""",
 }
 
-# SQLite adds the rowid, here `seq`, to every index row: (case_id) is (case_id, seq).
-_INDICES: Final = {
-    "entries_case": "CREATE INDEX entries_case ON entries(case_id) WHERE case_id <> ''",
-    "entries_run": "CREATE INDEX entries_run ON entries(run_id) WHERE run_id <> ''",
-    "entries_type": "CREATE INDEX entries_type ON entries(type)",
-}
 
-
-def _refuse(name: str, event: str, text: str, when: str = "") -> tuple[str, str]:
+def _refuse(name: str, event: str, text: str, when: str = "", moment: str = "BEFORE") -> tuple[str, str]:
     condition = f" WHEN {when}" if when else ""
-    return name, f"CREATE TRIGGER {name} BEFORE {event}{condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
+    return name, f"CREATE TRIGGER {name} {moment} {event}{condition} BEGIN SELECT RAISE(ABORT, '{text}'); END"
 
 
 def _keep(table: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -67,12 +144,25 @@ def _keep(table: str) -> tuple[tuple[str, str], tuple[str, str]]:
 _TRIGGERS: Final = dict(
     [
         *_keep("entries"),
+        # After it, since a trigger before it would compute all columns once more. Entries that are committed, which the
+        # head counts, are not replaced; and none is left out.
         _refuse(
             "entries_next_only",
             "INSERT ON entries",
             "an entry takes the next sequence number",
-            "NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entries)",
+            "NEW.seq <= (SELECT size FROM head) "
+            "OR NEW.seq > 1 AND NOT EXISTS (SELECT 1 FROM entries WHERE seq = NEW.seq - 1)",
+            "AFTER",
         ),
+        *_keep("cases"),
+        _refuse(
+            "cases_once",
+            "INSERT ON cases",
+            "a case begins once",
+            "EXISTS (SELECT 1 FROM cases WHERE case_id = NEW.case_id)",
+        ),
+        *_keep("case_entries"),
+        *_keep("kinds"),
         *_keep("nodes"),
         _refuse(
             "nodes_next_only",
@@ -91,24 +181,6 @@ _TRIGGERS: Final = dict(
         _refuse("log_no_update", "UPDATE ON log", "the name of the log is never changed"),
         _refuse("log_no_delete", "DELETE ON log", "the name of the log is never deleted"),
         _refuse("log_once", "INSERT ON log", "there is one log", "EXISTS (SELECT 1 FROM log)"),
-    ]
-)
-
-VERSION_1: Final[Mapping[str, str]] = MappingProxyType({**_TABLES, **_INDICES, **_TRIGGERS})
-"""Name → SQL text, in the order they are made. Frozen: the first migration is made of it."""
-
-_CHECKPOINT_TABLES: Final = {
-    "checkpoints": """CREATE TABLE checkpoints(
-  size INTEGER PRIMARY KEY CHECK (size > 0),
-  note TEXT NOT NULL
-) STRICT""",
-    "timestamps": """CREATE TABLE timestamps(
-  size INTEGER PRIMARY KEY,
-  token BLOB NOT NULL
-) STRICT""",
-}
-_CHECKPOINT_TRIGGERS: Final = dict(
-    [
         *_keep("checkpoints"),
         _refuse(
             "checkpoints_grow",
@@ -127,15 +199,8 @@ _CHECKPOINT_TRIGGERS: Final = dict(
     ]
 )
 
-VERSION_2: Final[Mapping[str, str]] = MappingProxyType({**_CHECKPOINT_TABLES, **_CHECKPOINT_TRIGGERS})
-"""What the second migration adds: signed tree heads, and times that others have sworn to. Frozen as well."""
-OBJECTS: Final[Mapping[str, str]] = MappingProxyType({**VERSION_1, **VERSION_2})
-"""Name → SQL text as `sqlite_schema` keeps it, for a file of the present version: all migrations together."""
-
-
-def objects_of(version: int) -> Mapping[str, str]:
-    """The same for a file of that version: a copy of an older one can be verified without being migrated."""
-    return VERSION_1 if version == 1 else OBJECTS
+OBJECTS: Final[Mapping[str, str]] = MappingProxyType({**_TABLES, **_TRIGGERS})
+"""Name → SQL text as `sqlite_schema` keeps it, in the order they are made. Frozen: the first migration makes them."""
 
 
 def problems(db: sqlite3.Connection) -> Iterator[str]:
@@ -144,22 +209,21 @@ def problems(db: sqlite3.Connection) -> Iterator[str]:
     Tables and indices that others added are not looked at: they change nothing in ours.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if not 0 < version <= USER_VERSION:
+    if version != USER_VERSION:
         yield "the file states a version that no program has given it"
     if _text(db.execute("PRAGMA journal_mode").fetchone()[0]) == "wal":
         yield "somebody has put the file into WAL mode: what is beside it may belong to it"
-    wanted = objects_of(version)
     found = {
         _text(name): (_text(kind), _text(sql))
         for name, kind, sql in db.execute("SELECT name, type, sql FROM sqlite_schema")
     }
-    for name, sql in wanted.items():
+    for name, sql in OBJECTS.items():
         kind = sql.split(maxsplit=2)[1].lower()
         if name not in found:
             yield f"the {kind} {name} is missing"
         elif found[name] != (kind, sql):
             yield f"the {kind} {name} is not as it was made"
-    foreign = sum(kind == "trigger" and name not in wanted for name, (kind, _) in found.items())
+    foreign = sum(kind == "trigger" and name not in OBJECTS for name, (kind, _) in found.items())
     if foreign:
         yield f"triggers that are not the ledger's own: {foreign}"
 

@@ -9,9 +9,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,17 +19,18 @@ from habeas_audit import schema
 from habeas_audit.checkpoint import SignedCheckpoint, origin_of
 from habeas_audit.commit import GroupCommit
 from habeas_audit.connection import connect, guard, new_file, use_rollback_journal
-from habeas_audit.entry import Draft, Entry, framed, timestamp
+from habeas_audit.entry import Draft, Entry, entry_of, framed, timestamp
 from habeas_audit.errors import LedgerClosed, LedgerDamaged, LedgerRefused, from_sqlite
+from habeas_audit.reading import RUN_STARTED, Query, Way, chunk_sizes, kind
 from habeas_audit.stored_proofs import StoredProofs
-from habeas_audit.stored_tree import COLUMNS, Head, StoredTree, stored_head
+from habeas_audit.stored_tree import Head, StoredTree, stored_head
 from habeas_audit.tree import EMPTY_ROOT
 
 Clock = Callable[[], datetime]
 
 BUSY_SECONDS: Final = 10.0
 CHUNK: Final = 2000
-"""Rows per read transaction: a longer one would keep writers waiting."""
+"""Names of cases per read transaction: a longer one would keep writers waiting."""
 
 
 class Ledger:
@@ -75,10 +75,11 @@ class Ledger:
         with new_file(path) as draft, _translated():
             db = connect(draft, "write", busy_seconds)
             try:
+                db.execute(f"PRAGMA page_size = {schema.PAGE_SIZE}")
                 use_rollback_journal(db)
                 db.execute("BEGIN IMMEDIATE")
                 migrations.apply(db)
-                db.execute("INSERT INTO log VALUES (?, ?)", (random_bytes(16).hex(), timestamp(clock())))
+                db.execute("INSERT INTO log VALUES (?, ?)", (random_bytes(8).hex(), timestamp(clock())))
                 db.execute("INSERT INTO head VALUES (0, ?)", (EMPTY_ROOT,))
                 db.execute("COMMIT")
             finally:
@@ -115,7 +116,7 @@ class Ledger:
 
     @property
     def log_id(self) -> str:
-        """The log's random name, 32 hex digits, which is inside every body."""
+        """The log's random name, 16 hex digits, which is inside every body."""
         return self._log_id
 
     @property
@@ -134,7 +135,7 @@ class Ledger:
         if not frames:
             return ()
         try:
-            return self._group.run(lambda _: self._tree.add(frames, timestamp(self._clock())))
+            return self._group.run(lambda db: self._tree.add(db, frames, timestamp(self._clock())))
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise from_sqlite(error) from None
 
@@ -151,7 +152,8 @@ class Ledger:
             try:
                 yield StoredProofs(db)
             finally:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # after an I/O error SQLite has ended it
+                    db.execute("ROLLBACK")
 
     def add_checkpoint(self, signed: SignedCheckpoint) -> bool:
         """Keep a checkpoint, durably; False if one over as many or more entries is there already.
@@ -202,31 +204,23 @@ class Ledger:
 
         Streams in chunks, each its own short read transaction, so it never keeps a writer waiting.
         """
-        wanted = _Query(case_id, run_id, types)
+        query = Query(case_id, run_id, None if types is None else frozenset(types))
         until = self.head().size
-        streams = [self._stream(query, after, until, limit) for query in wanted.by_index()]
+        after = max(after, self._begin(query) - 1)
+        streams = [takewhile(lambda e: e.seq <= until, self._stream(query, way, after, limit)) for way in query.ways()]
         yield from islice(heapq.merge(*streams, key=lambda entry: entry.seq), limit)
 
     def last(self, case_id: str | None = None, types: Collection[str] | None = None) -> Entry | None:
         """The newest entry of the case, or of all, whose type is one of `types`; None if there is none."""
-        found = []
-        for query in _Query(case_id, None, types).by_index():
-            where, values = query.where()
-            with self._reader() as db:
-                sql = f"SELECT {COLUMNS} FROM entries WHERE {where} ORDER BY seq DESC LIMIT 1"  # noqa: S608
-                found += [Entry(*row) for row in db.execute(sql, values)]
-        return max(found, key=lambda entry: entry.seq, default=None)
+        query = Query(case_id, None, None if types is None else frozenset(types))
+        streams = [self._stream(query, way, 2**62, 1, back=True) for way in query.ways()]
+        return max((entry for stream in streams for entry in stream), key=lambda entry: entry.seq, default=None)
 
     def case_ids(self, *, after: str = "") -> Iterator[str]:
         """Every case id once, in the order of its text, those that follow `after`; cost per case, not per entry."""
-        sql = (
-            "WITH RECURSIVE cases(id) AS ("
-            "SELECT min(case_id) FROM entries WHERE case_id > ? AND case_id <> '' UNION ALL "
-            "SELECT (SELECT min(case_id) FROM entries WHERE case_id > cases.id AND case_id <> '') FROM cases "
-            "WHERE cases.id IS NOT NULL) SELECT id FROM cases WHERE id IS NOT NULL LIMIT ?"
-        )
         while True:
             with self._reader() as db:
+                sql = "SELECT case_id FROM cases WHERE case_id > ? ORDER BY case_id LIMIT ?"
                 chunk = [row[0] for row in db.execute(sql, (after, CHUNK))]
             yield from chunk
             if len(chunk) < CHUNK:
@@ -277,47 +271,30 @@ class Ledger:
                     return
             db.close()
 
-    def _stream(self, query: _Query, after: int, until: int, limit: int | None) -> Iterator[Entry]:
-        where, values = query.where()
-        sql = f"SELECT {COLUMNS} FROM entries WHERE {where} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
-        size = CHUNK if limit is None else max(0, min(CHUNK, limit))
-        while True:
+    def _stream(self, query: Query, way: Way, start: int, limit: int | None, *, back: bool = False) -> Iterator[Entry]:
+        """At most `limit` of the entries wanted, behind number `start` or, going back, before it."""
+        sizes, sql, found = chunk_sizes(limit), way.sql(back=back), 0
+        while limit is None or found < limit:
+            size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
             with self._reader() as db:
-                chunk = [Entry(*row) for row in db.execute(sql, (*values, after, until, size))]
-            yield from chunk
-            if not chunk or len(chunk) < size:
+                rows = db.execute(sql, (*way.values, start, size)).fetchall()
+            for row in rows:
+                entry = entry_of(*row)
+                if query.wants(entry):
+                    found += 1
+                    yield entry
+                    if found == limit:
+                        return
+            if len(rows) < size:
                 return
-            after = chunk[-1].seq
+            start = rows[-1][0]
 
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """Conditions on entries, and which index serves them."""
-
-    case_id: str | None
-    run_id: str | None
-    types: Collection[str] | None
-
-    def by_index(self) -> list[_Query]:
-        """The same as one or more queries, each of which one index answers in the order of `seq`."""
-        if self.types is None or self.case_id is not None or self.run_id is not None:
-            return [self]
-        return [_Query(None, None, (type_,)) for type_ in sorted(set(self.types))]
-
-    def where(self) -> tuple[str, list[str]]:
-        terms: list[str] = []
-        values: list[str] = []
-        # `+` keeps a column away from the planner, so that the index of the first term, the rarer one, is taken;
-        # `<> ''` lets it see that the partial index covers the question.
-        for column, wanted in (("case_id", self.case_id), ("run_id", self.run_id)):
-            if wanted is not None:
-                terms.append(f"{'+' if terms else ''}{column} = ?" + (f" AND {column} <> ''" if wanted else ""))
-                values.append(wanted)
-        if self.types is not None:
-            marks = ", ".join("?" * len(self.types))
-            terms.append(f"{'+' if terms else ''}type IN ({marks})")
-            values.extend(self.types)
-        return " AND ".join(terms) or "TRUE", values
+    def _begin(self, query: Query) -> int:
+        """The number before which no entry that is wanted can lie."""
+        if not query.by_run:
+            return 0
+        first = Query(None, query.run_id, frozenset((RUN_STARTED,)))
+        return next((e.seq for e in self._stream(first, kind(RUN_STARTED), 0, None)), 0)
 
 
 @contextmanager
@@ -337,9 +314,11 @@ def _log_id(db: sqlite3.Connection) -> str:
 
 def _refuse_foreign(db: sqlite3.Connection, name: str) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
-        raise LedgerRefused(f"{name} is not a ledger")
+        raise LedgerRefused(f"{name} is not a ledger; restore it from a backup")
     if db.execute("PRAGMA user_version").fetchone()[0] > schema.USER_VERSION:
         raise LedgerRefused(f"{name} was made by a newer habeas; update this one")
+    if db.execute("PRAGMA user_version").fetchone()[0] < schema.OLDEST_VERSION:
+        raise LedgerRefused(f"{name} was made before the first release of habeas; begin a new home")
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -9,10 +9,11 @@ import sqlite3
 from collections.abc import Iterator
 
 from habeas_audit.checkpoint import SignedCheckpoint, parse_checkpoint
-from habeas_audit.entry import Entry
+from habeas_audit.entry import Entry, entry_of
 from habeas_audit.errors import LedgerBehind, LedgerDamaged, ProofInvalid
 from habeas_audit.proof import Path, consistency_path, inclusion_path, root_at
 from habeas_audit.stored_tree import COLUMNS, Head, stored_hash, stored_head
+from habeas_audit.tree import leaf_hash
 
 
 class StoredProofs:
@@ -48,7 +49,7 @@ class StoredProofs:
     def entry(self, seq: int) -> Entry | None:
         """The entry of that number; None if there is none."""
         row = self._db.execute(f"SELECT {COLUMNS} FROM entries WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
-        return Entry(*row) if row else None
+        return entry_of(*row) if row else None
 
     def checkpoints(self) -> Iterator[SignedCheckpoint]:
         """All that are kept, oldest first. Raises LedgerDamaged for one that cannot be read."""
@@ -89,6 +90,21 @@ class StoredProofs:
         if self.root_at(size) != signed.head.root:
             raise LedgerBehind(f"the first {size} entries are not those that a checkpoint was signed over; verify it")
 
+    def require_newest(self, most: int) -> None:
+        """Raises LedgerDamaged unless the newest entries, so many at most, are all there, as they were hashed.
+
+        For the start of every command, where there is no time to read them all: of the others `verify` tells.
+        """
+        head = self.head()
+        sql = "SELECT seq, body, leaf_hash FROM entries WHERE seq > ? ORDER BY seq"
+        expected = max(0, head.size - most)
+        for seq, body, hash_ in self._db.execute(sql, (expected,)):
+            expected += 1
+            if seq != expected or not isinstance(body, bytes) or leaf_hash(body) != hash_:
+                raise LedgerDamaged(f"entry {expected} of the ledger is not as it was written; verify it")
+        if expected != head.size:
+            raise LedgerDamaged("the ledger's head is not that of its entries; verify it")
+
     def _node(self, level: int, idx: int) -> bytes:
         key = level, idx
         if key not in self._known:
@@ -99,7 +115,7 @@ class StoredProofs:
 def _parsed(size: int, note: str) -> SignedCheckpoint:
     try:
         signed = parse_checkpoint(note)
-    except ProofInvalid:
+    except (ProofInvalid, TypeError, AttributeError):  # the others: not even text, in a damaged page
         raise LedgerDamaged(f"the checkpoint over {size} entries cannot be read; verify the ledger") from None
     if signed.head.size != size:
         raise LedgerDamaged(f"the checkpoint over {size} entries is one over {signed.head.size}; verify the ledger")

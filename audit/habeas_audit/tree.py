@@ -2,8 +2,9 @@
 
 A leaf is one entry's body, leaf `i` being the entry with sequence `i + 1`. A *node* is a completed subtree: level `l`,
 index `i` covers the leaves `i * 2^l` up to but not including `(i + 1) * 2^l`. It never changes once it is there, so
-the ledger stores it: level 0 is the entry's own leaf hash, levels from 1 up are the table `nodes`. From these any root,
-inclusion path or consistency path of any earlier size takes O(log n) look-ups.
+the ledger stores it: level 0 is the entry's own leaf hash, every fourth level above is in the table `nodes`, and one in
+between is computed from at most eight stored ones. So any root, inclusion path or consistency path of any earlier size
+takes O(log n) look-ups.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Final, NamedTuple
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """RFC 6962 section 2.1: the hash of an empty list is the hash of an empty string."""
+
+STORED_LEVELS: Final = 4
+"""Levels that are a multiple of this are stored; the others would take as much room again as all hashes of entries."""
 
 
 class Node(NamedTuple):

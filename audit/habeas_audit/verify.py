@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -21,10 +22,12 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from habeas_audit import schema
+from habeas_audit.child import cores, plain_environment
 from habeas_audit.connection import connect, has_journal
 from habeas_audit.errors import LedgerBusy, LedgerDamaged, from_sqlite
+from habeas_audit.indexprint import IndexPrint
 from habeas_audit.rowcheck import Row, RowCheck, agree, hashes_of, read_rows
-from habeas_audit.tree import EMPTY_ROOT, Frontier, fold, root_at, roots_at, rows
+from habeas_audit.tree import EMPTY_ROOT, STORED_LEVELS, Frontier, fold, root_at, roots_at, rows
 
 Progress = Callable[[int, int], None]
 """Called after each chunk with how many entries are done, and how many there are."""
@@ -44,8 +47,8 @@ class Finding:
     """One thing wrong with the file."""
 
     kind: str
-    """File: `unreadable` `foreign` `newer` `journal` `busy` `malformed` `integrity` `schema` `head` `node` `more`;
-    entry: `leaf` (bytes changed) `column` `seq` `log` `canonical` `shape` `gap` (missing) `order`."""
+    """File: `unreadable` `foreign` `newer` `journal` `busy` `malformed` `integrity` `schema` `head` `node` `index`
+    `more`; entry: `leaf` (bytes changed) `seq` `log` `canonical` `shape` `gap` (missing) `order`."""
     seq: int | None
     """The entry it is about, or None for the file."""
     text: str
@@ -89,7 +92,7 @@ def verify(
     try:
         if not path.is_file():
             raise OSError
-        help_ = _Helper(path, check.marks, busy_seconds)
+        help_ = _Helper(path, check.marks, busy_seconds, check.z)
         with closing(connect(path, "verify", busy_seconds)) as db, help_ as helper:
             db.text_factory = bytes  # a damaged file may hold text that is not UTF-8
             check.run(db, helper)
@@ -138,6 +141,8 @@ class _Chunk(NamedTuple):
     """Over this chunk's entries alone."""
     marks: dict[int, bytes]
     """Mark → the same, over those up to there."""
+    print: int = 1
+    """What must lead to its entries; see `indexprint`."""
 
 
 class _Verifier:
@@ -154,6 +159,8 @@ class _Verifier:
         self._upper = Frontier()  # of whole chunks
         self._rest: list[bytes] = []  # the root of the last chunk, if it is a part of one
         self._roots = {mark: EMPTY_ROOT for mark in self.marks[:1] if mark == 0}
+        self.z = secrets.randbits(127)
+        self._index = IndexPrint(self.z)
 
     def add(self, kind: str, text: str, seq: int | None = None) -> None:
         if len(self._findings) < MAX_FINDINGS:
@@ -176,15 +183,18 @@ class _Verifier:
             return
         for (line,) in db.execute(f"PRAGMA integrity_check({MAX_FINDINGS})"):
             if line != b"ok":
-                self.add("integrity", line.decode(errors="replace"))
+                text = line.decode(errors="replace").removeprefix("*** in database main ***")
+                self.add("integrity", " ".join(text.split()))
         for problem in schema.problems(db):
             self.add("schema", problem)
         said = self._snapshot(db)
         self._entries(db, helper, said)
         self._end(said)
+        if not self._findings:
+            self._leads(db, said)
 
     def _entries(self, db: sqlite3.Connection, helper: _Helper, said: _Snapshot) -> None:
-        check = RowCheck(said.log_id)
+        check = RowCheck(said.log_id, self._index)
         after = -(2**63)
         while True:
             chunk = self._vouched(helper, said)
@@ -212,6 +222,7 @@ class _Verifier:
         chunk = helper.vouched(self._size >> _LEVELS, said.log_id)
         if chunk is not None:
             self._next += chunk.size
+            self._index.multiply(chunk.print)
         return chunk
 
     def _checked(self, db: sqlite3.Connection, check: RowCheck, read: Sequence[Row]) -> _Chunk:
@@ -219,8 +230,8 @@ class _Verifier:
         self._places(read)
         self._rows(check, read, hashes)
         levels = rows(hashes)
-        for level, computed in enumerate(levels[1:], 1):
-            self._compare(db, level, self._size >> level, computed)
+        for level in range(STORED_LEVELS, len(levels), STORED_LEVELS):
+            self._compare(db, level, self._size >> level, levels[level])
         return _Chunk(len(read), root_at(levels, len(read)), roots_at(levels, self._size, self.marks))
 
     def _put(self, db: sqlite3.Connection, chunk: _Chunk) -> None:
@@ -232,7 +243,8 @@ class _Verifier:
             self._rest = [chunk.root]
             return
         for node in self._upper.append(chunk.root):
-            self._compare(db, node.level + _LEVELS, node.idx, [node.hash])
+            if (node.level + _LEVELS) % STORED_LEVELS == 0:
+                self._compare(db, node.level + _LEVELS, node.idx, [node.hash])
 
     def _snapshot(self, db: sqlite3.Connection) -> _Snapshot:
         db.execute("BEGIN")
@@ -294,12 +306,19 @@ class _Verifier:
 
     def _end(self, said: _Snapshot) -> None:
         for level, top in said.tops.items():
-            if top >= said.last >> level:
-                self.add("node", f"there are stored hashes at level {level} beyond the last entry")
+            if top >= (0 if level % STORED_LEVELS else said.last >> level):
+                self.add("node", f"there are stored hashes at level {level} that no entries have")
         if said.size != self._size:
             self.add("head", f"the head counts {said.size} entries, the file holds {self._size}")
         if said.root != self._root():
             self.add("head", "the head's root is not the one computed from the entries")
+
+    def _leads(self, db: sqlite3.Connection, said: _Snapshot) -> None:
+        """Whether cases and types lead to their entries, and to no others: only so is nothing of a case overlooked."""
+        tables = IndexPrint(self.z)
+        tables.take_tables(db, said.last)
+        if tables.value != self._index.value:
+            self.add("index", "the tables that lead to entries by case and type do not fit the entries")
 
     def _root(self) -> bytes:
         return fold([*self._upper.peaks, *self._rest])
@@ -312,23 +331,24 @@ class _Helper:
     fails or is late, are checked here: so there is one place that makes findings, and they never depend on it.
     """
 
-    def __init__(self, path: Path, marks: Sequence[int], busy_seconds: float) -> None:
+    def __init__(self, path: Path, marks: Sequence[int], busy_seconds: float, z: int) -> None:
         self._path = path
-        self._order = {"path": str(path.absolute()), "marks": marks, "busy": busy_seconds, "levels": _LEVELS}
+        self._order = {"path": str(path.absolute()), "marks": marks, "busy": busy_seconds, "levels": _LEVELS, "z": z}
         self._process: subprocess.Popen[bytes] | None = None
         self._listener = threading.Thread(target=self._listen, name="habeas-verify", daemon=True)
         self._vouched: dict[int, tuple[str, _Chunk]] = {}
 
     def __enter__(self) -> Self:
-        if sys.executable and _cores() > 1 and self._path.stat().st_size >= _WORTH_HELP:
+        if sys.executable and cores() > 1 and self._path.stat().st_size >= _WORTH_HELP:
             # Whatever goes wrong, we do without. It is not forked, since SQLite's connections do not survive that.
-            code = "import sys; sys.path[:] = sys.argv[1:]; from habeas_audit.verify import _help; _help()"
+            code = "import sys; sys.path[:] = sys.argv[1:]; from habeas_audit.vouching import vouch; vouch()"
             with suppress(OSError):
                 self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and this package
                     [sys.executable, "-I", "-c", code, *sys.path],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
+                    env=plain_environment(),
                 )
                 self._listener.start()
         return self
@@ -359,43 +379,6 @@ class _Helper:
             stream.write(json.dumps(self._order).encode())
         for line in self._process.stdout:
             with suppress(ValueError):  # cut off when it ended
-                index, log_id, root, marks = json.loads(line)
+                index, log_id, root, marks, led = json.loads(line)
                 inside = {int(mark): bytes.fromhex(found) for mark, found in marks.items()}
-                self._vouched[index] = log_id, _Chunk(_CHUNK, bytes.fromhex(root), inside)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _help() -> None:
-    """What the helper does: read its order, and write a line for each chunk that it vouches for."""
-    order = json.load(sys.stdin)
-    levels = order["levels"]
-    with closing(connect(Path(order["path"]), "verify", order["busy"])) as db:
-        log_id = db.execute("SELECT log_id FROM log").fetchone()[0]
-        last = db.execute("SELECT max(seq) FROM entries").fetchone()[0]
-        check = RowCheck(log_id)
-        # Not the first one, where there may be rows with numbers below 1.
-        for index in range((last >> levels) - 1, 0, -1):
-            tree = _well(db, check, index << levels, levels)
-            if tree is not None:
-                marks = {mark: root.hex() for mark, root in roots_at(tree, index << levels, order["marks"]).items()}
-                sys.stdout.write(json.dumps([index, log_id, tree[-1][0].hex(), marks]) + "\n")
-                sys.stdout.flush()
-
-
-def _well(db: sqlite3.Connection, check: RowCheck, start: int, levels: int) -> list[list[bytes]] | None:
-    """The subtrees of so many levels over the entries from `start` on, if nothing is missing or wrong there."""
-    size = 1 << levels
-    read = read_rows(db, start, start + size, size)
-    if [row[0] for row in read] != list(range(start + 1, start + size + 1)):
-        return None
-    hashes = hashes_of(read)
-    if check.suspects(read, hashes):
-        return None
-    computed = rows(hashes)
-    for level, nodes in enumerate(computed[1:], 1):
-        if not agree(db, level, start >> level, nodes):
-            return None
-    return computed
+                self._vouched[index] = log_id, _Chunk(_CHUNK, bytes.fromhex(root), inside, led)

@@ -14,6 +14,7 @@ from habeas.engine.events import CaseRechecked, Event, NobodyKnown, Rechecked
 from habeas.engine.holds import ended_holds, note_release
 from habeas.engine.recheck import Wanted, recheck_case, wanted_rechecks
 from habeas.engine.runner import run_cases
+from habeas.engine.timekeeping import clock_doubt
 from habeas.engine.tools import Run
 from habeas.errors import PolicyError, StorageError
 from habeas.models import CaseType, Json
@@ -96,8 +97,12 @@ def release_holds(app: App, run: Run) -> tuple[list[str], list[str]]:
     """
     opened: dict[str, str] = {}
     problems = []
+    ended = list(ended_holds(app.tools))
+    doubt = clock_doubt(app.tools.ledger, app.tools.clock) if ended else ""
+    if doubt:
+        return [], [f"{doubt}: no hold is ended by it. Set it right; if it is right, add --trust-clock"]
     # The newest first: what goes on with an older case, and holds what that one held, ends both holds.
-    for view in reversed(list(ended_holds(app.tools))):
+    for view in reversed(ended):
         try:
             case_id = opened.get(view.case_id) or _released_into(app, run, view)
         except (PolicyError, PolicyProblem, StorageError) as problem:
@@ -112,7 +117,8 @@ def release_holds(app: App, run: Run) -> tuple[list[str], list[str]]:
 
 def _released_into(app: App, run: Run, view: CaseView) -> str:
     new = replace(_following(app, view), received_at=datetime.fromisoformat(view.received_at))
-    begun = app.tools.register.duplicate(new.type, new.request.subject)
-    if begun is not None and begun.follows == view.case_id:
-        return begun.case_id  # whoever opened it was killed before they could say so
-    return app.tools.register.open(run.run_id, [new])[0]
+    with app.opening():
+        begun = app.tools.register.duplicate(new.type, new.request.subject)
+        if begun is not None and begun.follows == view.case_id:
+            return begun.case_id  # whoever opened it was killed before they could say so
+        return app.tools.register.open(run.run_id, [new])[0]

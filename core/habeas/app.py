@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -17,7 +17,8 @@ from habeas.cases.identity import IdentityTable, open_identity, resolve
 from habeas.cases.ids import run_id
 from habeas.cases.keys import KeyStore
 from habeas.cases.locks import CaseLocks
-from habeas.cases.register import NewCase, Register, Request
+from habeas.cases.quotas import Quotas
+from habeas.cases.register import NewCase, Register, Request, is_text
 from habeas.cases.vault import Vault
 from habeas.cases.view import CaseView
 from habeas.clock import Clock, SystemClock, rfc3339
@@ -30,10 +31,13 @@ from habeas.engine.changing import ChangePass
 from habeas.engine.erasure import ErasurePass, search_and_plan
 from habeas.engine.events import CaseUnapproved, Event
 from habeas.engine.links import open_links
+from habeas.engine.passes import run_passes
 from habeas.engine.plan import Notice, Plan
-from habeas.engine.runner import run_cases
+from habeas.engine.schedule import Schedule
 from habeas.engine.schema import FieldMemory
+from habeas.engine.timekeeping import RunTime
 from habeas.engine.tools import ConnectionTrouble, Run, Tools, search, side_by_side
+from habeas.engine.wanted import open_consents
 from habeas.errors import InputError, KeyDestroyed, PolicyError, RefusedError, StorageError
 from habeas.evidence.seal import Seal
 from habeas.home import Home
@@ -46,7 +50,7 @@ from habeas_policies import Policy, PolicyProblem, due, load
 
 __all__ = ["WITH_POLICY", "App"]
 
-_MAX_CASE_WORKERS = 16
+_MAX_CASE_WORKERS = 32
 _MAX_TEXT = 4096
 WITH_POLICY = (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY)
 """Types of cases whose outcome a policy decides: the others do exactly what was asked."""
@@ -58,10 +62,10 @@ class App:
 
     def __init__(
         self, tools: Tools, config: Config, locks: CaseLocks, identity: IdentityTable | None, seal: Seal,
-        requests: OpenRequests | None = None,
+        requests: OpenRequests | None = None, quotas: Quotas | None = None,
     ) -> None:  # fmt: skip
         self.tools, self.config, self.locks, self.identity, self.seal = tools, config, locks, identity, seal
-        self._requests = requests
+        self._requests, self._quotas = requests, quotas
 
     @classmethod
     def open(cls, home: Home, config_path: Path, clock: Clock | None = None, *, behind: bool = False) -> App:
@@ -75,7 +79,8 @@ class App:
         config = load_config(config_path)
         home.require()
         registry = Registry.load()
-        links = open_links(config, registry, clock)
+        quotas = Quotas(home.quotas, clock)
+        links = open_links(config, registry, clock, quotas)
         identity = open_identity(config.identity, links)
         keys = KeyStore.open(home.keys)
         vault = Vault.open(home.vault, keys)
@@ -106,16 +111,21 @@ class App:
             FieldMemory(ledger, keys, clock),
             suppression,
             config.approvals,
+            open_consents(home, keys, ledger, links, clock),
         )  # fmt: skip
-        return cls(tools, config, CaseLocks(home.locks), identity, seal, requests)
+        return cls(tools, config, CaseLocks(home.locks), identity, seal, requests, quotas)
 
     def close(self) -> None:
         """Closes all files, and the connections to vendors."""
         for link in self.tools.links.values():
             link.crew.close()
+        if self._quotas is not None:
+            self._quotas.close()
         self.tools.ledger.close()
         self.tools.vault.close()
         self.tools.suppression.close()
+        if self.tools.consents is not None:
+            self.tools.consents.close()
         if self._requests is not None:
             self._requests.close()
         self.tools.keys.close()
@@ -187,7 +197,7 @@ class App:
         that cannot be stored.
         """
         for what, text in (("reference", reference), ("name of the output", output)):
-            if len(text) > _MAX_TEXT or not _is_text(text):
+            if len(text) > _MAX_TEXT or not is_text(text):
                 raise InputError(f"the {what} is longer than {_MAX_TEXT} characters, or not text")
         regime = regime or self.config.controller.regime
         received = received_at or self.tools.clock.now()
@@ -206,12 +216,27 @@ class App:
 
     def refuse_duplicate(self, new: NewCase) -> None:
         """Raises :class:`RefusedError` where the same person asks for the same in a case that is still open."""
+        with self.opening():
+            self._refuse_duplicate(new)
+
+    def _refuse_duplicate(self, new: NewCase) -> None:
         found = self.tools.register.duplicate(new.type, new.request.subject)
         if found is not None:
             raise RefusedError(
                 f"case {found.case_id} ({found.status}, due {self.local_day(found.due_at)}) is about the same",
                 advice="`habeas resume` goes on with it; --again opens another",
             )
+
+    def opening(self) -> AbstractContextManager[None]:
+        """From looking whether a request is open until it is: no other process of this home is in between."""
+        return self.locks.alone("opening", self.tools.clock)
+
+    def open_case(self, run: Run, new: NewCase, *, again: bool = True) -> str:
+        """Opens a case; with ``again`` also where one about the same is open. Raises :class:`RefusedError`."""
+        with self.opening():
+            if not again:
+                self._refuse_duplicate(new)
+            return self.tools.register.open(run.run_id, [new])[0]
 
     def refuse_without_four_eyes(self) -> None:
         """Raises :class:`RefusedError` where erasures need a plan, an approval and somebody who applies it."""
@@ -233,7 +258,8 @@ class App:
             "version": __version__,
             "plugins": {link.name: link.info.name for link in self.tools.links.values()},
         }
-        ledger.append(Draft("run.started", "", run.run_id, "", run.actor, started))
+        time = RunTime(ledger, self.tools.clock, run.run_id)
+        ledger.append(Draft("run.started", "", run.run_id, "", run.actor, started), *time.before)
         ended = "broken"
         try:
             yield run
@@ -241,7 +267,7 @@ class App:
         finally:
             # If the ledger itself is what broke, the first error is the one to tell.
             with suppress(Exception):
-                self.seal.end(Draft("run.ended", "", run.run_id, "", "", {"how": ended}))
+                self.seal.end(*time.end(), Draft("run.ended", "", run.run_id, "", "", {"how": ended}))
 
     def plan_only(self, run: Run, subject: Subject, policy: Policy) -> Plan:
         """What an erasure would do. Reads only, opens no case."""
@@ -269,9 +295,9 @@ class App:
         self.note_search(run, subject, counts, why)
         return found
 
-    def carry_out(self, run: Run, new: NewCase) -> CaseView:
+    def carry_out(self, run: Run, new: NewCase, *, again: bool = True) -> CaseView:
         """Opens a case that needs no further yes, and passes over it once."""
-        (case_id,) = self.tools.register.open(run.run_id, [new])
+        case_id = self.open_case(run, new, again=again)
         with self.hold(case_id):
             return self.work_on(run, case_id) or self.tools.register.view(case_id)
 
@@ -313,13 +339,14 @@ class App:
             case _:
                 return AccessPass(self.tools, run, case_id, __version__).execute()
 
-    def run_all(self, run: Run, case_ids: Iterable[str]) -> Iterator[Event]:
-        """Passes over many cases, several at a time. Yields events; see :func:`habeas.engine.runner.run_cases`."""
+    def run_all(self, run: Run, case_ids: Iterable[str], schedule: Schedule | None = None) -> Iterator[Event]:
+        """Passes over many cases, several at a time. Yields events; see :func:`habeas.engine.passes.run_passes`."""
 
         def work(case_id: str, emit: Callable[[Event], None]) -> CaseView | None:
             return self.work_on(Run(run.run_id, run.actor, run.control, emit), case_id)
 
-        return run_cases(case_ids, work, locks=self.locks, control=run.control, workers=self.workers)
+        schedule = schedule or Schedule(self.tools, run.control)
+        return run_passes(self.tools, case_ids, work, schedule, locks=self.locks, workers=self.workers)
 
     @property
     def workers(self) -> int:
@@ -370,8 +397,3 @@ class App:
     def ledger_json(self) -> Json:
         """The ledger's present head, as every command's JSON shows it."""
         return head_json(self.tools.ledger.head())
-
-
-def _is_text(value: str) -> bool:
-    """Not so for bytes of the command line that are no UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -57,6 +57,8 @@ class ConsentUpdate:
     changes: tuple[ConsentChange, ...]
     resumed: bool = False
     """True where an earlier attempt was interrupted: what is as wanted now, we have changed."""
+    read_back: bool = True
+    """False, only in a call for many people: what was sent for this one need not be read back, and is ``accepted``."""
 
 
 class HeldState(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -10,6 +9,7 @@ from habeas.app import WITH_POLICY, App
 from habeas.cases import forecast as dates
 from habeas.cases.view import WHOLE, CaseView
 from habeas.control import RunControl
+from habeas.engine.pace import capacities, usual_changes
 from habeas.engine.plan import Plan
 from habeas.engine.tools import Row, begin, close_case, write_rows
 from habeas.errors import RefusedError
@@ -18,24 +18,15 @@ from habeas_audit import Draft
 
 __all__ = ["close_by_hand", "forecast", "note", "take_up"]
 
-_LOOKED_BACK = 5000
-"""Entries from which the usual number of calls is taken."""
 _MAX_REASON = 2048
 """Characters of a reason that are kept."""
 
 
 def forecast(app: App, views: Sequence[CaseView]) -> Sequence[dates.Forecast]:
-    """When each of these would be done at the vendors' limits, judged by the changing calls of the last cases."""
-    calls: Counter[str] = Counter()
-    cases: set[str] = set()
-    head = app.tools.ledger.head().size
-    for entry in app.tools.ledger.entries(types=["call.intent"], after=max(0, head - _LOOKED_BACK)):
-        calls[entry.connection] += 1
-        cases.add(entry.case_id)
-    rates = {name: link.limits.requests_per_second for name, link in app.tools.links.items()}
-    changes = {name: n / len(cases) for name, n in calls.items()}
+    """When each of these would be done at the vendors' limits and quotas, judged by the last cases' changing calls."""
     dated = [(view.case_id, datetime.fromisoformat(view.due_at)) for view in views]
-    return dates.forecast(dated, changes, rates, app.tools.clock.now())
+    changes = usual_changes(app.tools.ledger)
+    return dates.forecast(dated, changes, capacities(app.tools.links), app.tools.clock.now())
 
 
 def note(app: App, case_id: str, entry: str, data: Callable[[CaseView], Mapping[str, Json]], command: str

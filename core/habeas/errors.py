@@ -16,6 +16,7 @@
     ├── PluginFault           a plugin broke its contract; its connection fails, the others go on
     └── VendorError           one connection's trouble; its connection fails, the others go on
         ├── NotSent           nothing reached the vendor
+        │   └── QuotaSpent    the calls that the vendor's contract allows are used up until a later day
         ├── Rejected          the vendor answered and refused (`status`)
         │   ├── AuthRejected  401 or 403: never a proof of absence
         │   └── RateLimited   429, still after waiting
@@ -42,6 +43,7 @@ __all__ = [
     "OutcomeUnknown",
     "PluginFault",
     "PolicyError",
+    "QuotaSpent",
     "RateLimited",
     "RefusedError",
     "Rejected",
@@ -122,6 +124,10 @@ class VendorError(HabeasError):
 
 class NotSent(VendorError):
     """Nothing of the request reached the vendor."""
+
+
+class QuotaSpent(NotSent):
+    """The calls of the day or month are used up, by this process or another of the home."""
 
 
 class Rejected(VendorError):

@@ -1,16 +1,19 @@
-"""The contract between habeas and a vendor plugin: eleven hooks.
+"""The contract between habeas and a vendor plugin: twelve hooks.
 
 A plugin is a module (or package) that an entry point in group ``habeas`` names. It implements the hooks with
 ``@habeas.hookimpl``. Six of them every vendor has: ``describe``, ``authenticator``, ``check``, ``inventory``,
 ``export`` and ``erase``. Where ``update_consent``, ``read_consent``, ``rectify`` or ``create_canary`` is missing,
-habeas says ``unsupported``; without ``sandbox`` there is no demo and no `habeas plugin check`.
+habeas says ``unsupported``; without ``update_consents`` consents of many people are changed one by one; without
+``sandbox`` there is no demo and no `habeas plugin check`.
 
 habeas calls one connection at a time, from several threads; a plugin keeps no state of a run. A module inside the
 plugin may not have a hook's name: importing ``habeas_x.sandbox`` rebinds ``sandbox`` on the package. Name the module
 otherwise, or the function: ``@hookimpl(specname="sandbox")``.
 
 What a hook returns is a type of :mod:`habeas.models`, never ``None``; an exception other than
-:class:`~habeas.errors.VendorError` is a fault of the plugin and fails that connection, and no other.
+:class:`~habeas.errors.VendorError` is a fault of the plugin and fails that connection, and no other. A hook that for
+30 seconds neither sends nor waits through ``connection.api`` is left behind, and can send nothing more. Standard output
+is for results: what a plugin prints goes to standard error. A child that a hook forks ends where it leaves the hook.
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ __all__ = [
     "rectify",
     "sandbox",
     "update_consent",
+    "update_consents",
 ]
 
 PROJECT = "habeas"
@@ -115,6 +119,18 @@ def update_consent(connection: Connection, update: ConsentUpdate) -> tuple[Effec
     A person who is not there is ``absent``: vendors create missing people on write, so existence is proven by a read
     before anything is sent. What cannot be read back is ``accepted``, never more. Called again with the same update
     after an interruption (``resumed`` is True).
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def update_consents(connection: Connection, updates: tuple[ConsentUpdate, ...]) -> tuple[tuple[Effect, ...], ...]:
+    """Does what ``update_consent`` does for several people by as few changing calls as the vendor takes.
+
+    One tuple for each update, in their order; an empty one: nothing was sent for this person, who is then asked for
+    alone. Calls for many create whoever they do not find: each person is proven to be there by a read of their own,
+    within this call, and what a call has created all the same is ``manual``. Where ``read_back`` is False the person
+    may be ``accepted`` without having been read. Never called again after an interruption: ``update_consent`` is.
     """
     raise NotImplementedError
 

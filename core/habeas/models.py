@@ -183,6 +183,20 @@ class Limits:
     """Total time for one attempt, from connecting to the last byte."""
     attempts: int = 4
     max_answer_bytes: int = 16 * 1024 * 1024
+    failures_before_pause: int = 12
+    """After so many failed attempts in a row the vendor is not asked for a while."""
+    pause_seconds: float = 30.0
+    """The first such pause; each further one is twice as long, up to ten minutes."""
+    reset_header: str = ""
+    """The header in which the vendor says, in Unix seconds, when it may be called again; empty where it has none."""
+    calls_per_day: int | None = None
+    """Calls that the vendor's contract allows in a day, by all processes of a home together; None: any number."""
+    calls_per_month: int | None = None
+    """The same for a month, or a billing cycle."""
+    month_starts_on: int = 1
+    """Day of the month on which that cycle begins, 1 to 28."""
+    quota_timezone: str = "UTC"
+    """IANA time zone whose midnight begins the vendor's day."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from habeas.evidence.seal import Seal
 from habeas.evidence.signing import open_key_place
 from habeas.home import Home, private_folder
 from habeas.models import Json
-from habeas_audit import Head, Ledger
+from habeas_audit import Entry, Head, Ledger
 
 __all__ = ["actor", "create_home", "head_json", "ledger_only", "mirrors_of", "open_seal", "open_suppression_list"]
 
@@ -30,7 +30,7 @@ def create_home(home: Home, clock: Clock, signing_key: str = "") -> list[str]:
     """
     private_folder(home.path)
     private_folder(home.packages)
-    _refuse_loss(home)
+    home.refuse_loss()
     made = []
     if not home.keys.exists():
         KeyStore.create(home.keys).close()
@@ -53,6 +53,8 @@ def create_home(home: Home, clock: Clock, signing_key: str = "") -> list[str]:
             if seal.problem:
                 raise StorageError(seal.problem)
             made.append(f"{home.signing.name}/{key.key_id.hex()}.pub")
+        elif seal.newest() is None:
+            seal.checkpoint()  # it was killed here the first time
     return made
 
 
@@ -66,16 +68,21 @@ def _make_suppression_list(home: Home, keys: KeyStore, ledger: Ledger) -> Suppre
 def open_suppression_list(home: Home, keys: KeyStore, ledger: Ledger) -> SuppressionList:
     if not home.suppression.exists():
         _make_suppression_list(home, keys, ledger).close()
-    return SuppressionList.open(home.suppression, keys)
+    listed = SuppressionList.open(home.suppression, keys)
+    last = ledger.last(types=["suppression.added"])
+    # The list is written before the ledger, and what is lifted after it: whoever the ledger names is on the list.
+    if last is not None and not listed.has(last.case_id) and not _lifted(ledger, last):
+        listed.close()
+        raise StorageError(
+            f"{home.suppression} is older than the ledger: people who were erased are not on it",
+            advice="restore a newer backup of it, or run `habeas doctor --repair`",
+        )
+    return listed
 
 
-def _refuse_loss(home: Home) -> None:
-    """They are made in this order, so one that lacks while a later one is there was lost, and must not be made anew."""
-    files = [home.keys, home.vault, home.ledger]
-    for n, path in enumerate(files):
-        later = [other.name for other in files[n + 1 :] if other.exists()]
-        if later and not path.exists():
-            raise StorageError(f"{path} is missing, but {later[0]} is there", advice="restore it from a backup")
+def _lifted(ledger: Ledger, added: Entry) -> bool:
+    last = ledger.last(added.case_id, ["suppression.added", "suppression.lifted"])
+    return last is not None and last.type == "suppression.lifted"
 
 
 def open_seal(home: Home, config: AuditConfig, ledger: Ledger, clock: Clock) -> Seal:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import copy
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -23,6 +24,7 @@ from habeas.changes import (
 )
 from habeas.connection import Connection
 from habeas.errors import ConfigError, PluginFault, RunEnded, StorageError, Suppressed, VendorError
+from habeas.foreign import EndOfTrial, foreign_code, within
 from habeas.models import (
     Action,
     Document,
@@ -32,6 +34,7 @@ from habeas.models import (
     Gap,
     Identifier,
     Inventory,
+    Omission,
     Outcome,
     PluginInfo,
     Record,
@@ -39,6 +42,7 @@ from habeas.models import (
     Result,
     Subject,
 )
+from habeas.returned import check_count, check_gaps, check_parts, check_record, check_texts
 from habeas_audit import LedgerError
 
 __all__ = ["Registry"]
@@ -48,10 +52,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LONGEST_TEXT = 2000
-"""Characters of a reason or evidence: an entry of the ledger must hold it."""
-_LARGEST_COUNT = 2**53 - 1
-"""RFC 8785 numbers are IEEE 754 doubles."""
+_START_SECONDS = 60.0
+"""How long a plugin may take to be imported, to describe itself, and to make its credentials object."""
+_COPIED = ("settings", "subject", "update", "updates", "purposes", "rectification")
+"""Arguments that other connections or cases are given too, and in which something can be changed."""
 _PASSING = (VendorError, PluginFault, RunEnded, Suppressed, StorageError, LedgerError)
 """What may come out of a hook as it is: the vendor's trouble, and what our own journal raises under a plugin's call."""
 
@@ -83,8 +87,10 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda e: e.name):
             try:
-                manager.register(entry.load(), name=entry.name)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a foreign module raises must name it
+                manager.register(within(_START_SECONDS, lambda entry=entry: _load(entry)), name=entry.name)  # type: ignore[misc]
+            except BaseException as error:
+                if _our_interrupt(error):
+                    raise
                 raise ConfigError(
                     f"plugin {entry.name} cannot be loaded ({type(error).__name__})",
                     advice=f"uninstall or repair {entry.value}",
@@ -120,7 +126,7 @@ class Registry:
         """The plugin's credentials object. Raises :class:`ConfigError` where the plugin cannot use its settings."""
         from requests.auth import AuthBase
 
-        return self._call(plugin, "authenticator", AuthBase, arguments, may_raise=ConfigError)
+        return self._start(plugin, "authenticator", AuthBase, arguments, may_raise=ConfigError)
 
     def check(self, plugin: str, connection: Connection) -> str:
         """Evidence of one harmless authenticated call."""
@@ -130,13 +136,13 @@ class Registry:
         """What the connection holds; kinds outside the plugin's list are a fault."""
         found = self._call(plugin, "inventory", Inventory, {"connection": connection, "subject": subject})
         with _border(plugin, "inventory"):
-            _check_parts(plugin, "inventory", found.records, Record)
-            _check_parts(plugin, "inventory", found.gaps, Gap)
+            check_parts(plugin, "inventory", found.records, Record)
+            check_parts(plugin, "inventory", found.gaps, Gap)
             self._check_kinds(plugin, "inventory", [r.kind for r in found.records] + [g.kind for g in found.gaps])
             for record in found.records:
-                _check_record(plugin, record)
-            _check_gaps(plugin, "inventory", found.gaps)
-            _check_texts(plugin, "inventory", found.evidence)
+                check_record(plugin, record)
+            check_gaps(plugin, "inventory", found.gaps)
+            check_texts(plugin, "inventory", found.evidence)
         return found
 
     def export(self, plugin: str, connection: Connection, subject: Subject, inventory: Inventory) -> Export:
@@ -144,13 +150,19 @@ class Registry:
         arguments = {"connection": connection, "subject": subject, "inventory": inventory}
         export = self._call(plugin, "export", Export, arguments)
         with _border(plugin, "export"):
-            _check_parts(plugin, "export", export.documents, Document)
-            _check_parts(plugin, "export", export.gaps, Gap)
+            check_parts(plugin, "export", export.documents, Document)
+            check_parts(plugin, "export", export.gaps, Gap)
             self._check_kinds(plugin, "export", [d.record for d in export.documents] + [g.kind for g in export.gaps])
             if not all(isinstance(document.content, bytes) for document in export.documents):
                 raise PluginFault(f"plugin {plugin}: export returned a document whose content is not bytes")
-            _check_gaps(plugin, "export", export.gaps)
-            _check_texts(plugin, "export", export.evidence, *(d.source for d in export.documents))
+            check_gaps(plugin, "export", export.gaps)
+            check_texts(plugin, "export", export.evidence)
+            for document in export.documents:
+                check_texts(plugin, "export", document.name, document.media_type, document.source)
+                check_parts(plugin, "export", document.omissions, Omission)
+                for omission in document.omissions:
+                    check_texts(plugin, "export", omission.what, omission.why)
+                    check_count(plugin, "export", omission.count)
         return export
 
     def erase(self, plugin: str, connection: Connection, erasure: Erasure) -> tuple[Outcome, ...]:
@@ -158,14 +170,14 @@ class Registry:
         outcomes = self._call(plugin, "erase", tuple, {"connection": connection, "erasure": erasure})
         wanted = sorted(item.index for item in erasure.items if item.action is Action.ERASE)
         with _border(plugin, "erase"):
-            _check_parts(plugin, "erase", outcomes, Outcome)
+            check_parts(plugin, "erase", outcomes, Outcome)
             if sorted(o.index for o in outcomes) != wanted:
                 raise PluginFault(f"plugin {plugin}: erase did not return exactly one outcome per item")
             # Plain text that equals a result would slip past the next check and into the ledger.
             if not all(isinstance(o.result, Result) for o in outcomes):
                 raise PluginFault(f"plugin {plugin}: erase returned an outcome whose result is not a Result")
             for outcome in outcomes:
-                _check_texts(plugin, "erase", outcome.evidence, outcome.reason, outcome.until)
+                check_texts(plugin, "erase", outcome.evidence, outcome.reason, outcome.until)
                 read = connection.api.read_since_change and outcome.evidence
                 if outcome.result in (Result.ERASED, Result.ABSENT) and not read:
                     raise PluginFault(
@@ -178,6 +190,21 @@ class Registry:
         effects = self._call(plugin, "update_consent", tuple, {"connection": connection, "update": update})
         self._check_effects(plugin, "update_consent", connection, effects, {c.index for c in update.changes})
         return effects
+
+    def update_consents(
+        self, plugin: str, connection: Connection, updates: tuple[ConsentUpdate, ...]
+    ) -> tuple[tuple[Effect, ...], ...]:
+        """The effects for each person, or none for who must be asked for alone."""
+        several = self._call(plugin, "update_consents", tuple, {"connection": connection, "updates": updates})
+        with _border(plugin, "update_consents"):
+            check_parts(plugin, "update_consents", several, tuple)
+            if len(several) != len(updates):
+                raise PluginFault(f"plugin {plugin}: update_consents did not return one answer for each person")
+        for update, effects in zip(updates, several, strict=True):
+            if effects:
+                indexes = {c.index for c in update.changes}
+                self._check_effects(plugin, "update_consents", connection, effects, indexes)
+        return several
 
     def rectify(self, plugin: str, connection: Connection, rectification: Rectification) -> tuple[Effect, ...]:
         """The effects of each correction, and a read behind everything that claims to be so."""
@@ -192,26 +219,26 @@ class Registry:
         arguments = {"connection": connection, "subject": subject, "purposes": purposes}
         held = self._call(plugin, "read_consent", tuple, arguments)
         with _border(plugin, "read_consent"):
-            _check_parts(plugin, "read_consent", held, HeldConsent)
+            check_parts(plugin, "read_consent", held, HeldConsent)
             if [h.purpose for h in held] != [p.name for p in purposes]:
                 raise PluginFault(f"plugin {plugin}: read_consent did not return one answer for each purpose")
             if not all(isinstance(h.state, HeldState) for h in held):
                 raise PluginFault(f"plugin {plugin}: read_consent returned a state that is not a HeldState")
-            _check_texts(plugin, "read_consent", *(text for h in held for text in (h.evidence, h.reason)))
+            check_texts(plugin, "read_consent", *(text for h in held for text in (h.evidence, h.reason)))
         return held
 
     def create_canary(self, plugin: str, connection: Connection, person: CanaryPerson) -> Canary:
         """A made-up person at the vendor; kinds outside the plugin's list are a fault."""
         canary = self._call(plugin, "create_canary", Canary, {"connection": connection, "person": person})
         with _border(plugin, "create_canary"):
-            _check_parts(plugin, "create_canary", canary.identifiers, Identifier)
-            _check_parts(plugin, "create_canary", canary.left_out, str)
-            _check_texts(plugin, "create_canary", *canary.left_out, *(i.value for i in canary.identifiers))
+            check_parts(plugin, "create_canary", canary.identifiers, Identifier)
+            check_parts(plugin, "create_canary", canary.left_out, str)
+            check_texts(plugin, "create_canary", *canary.left_out, *(i.value for i in canary.identifiers))
             if not isinstance(canary.created, Mapping):
                 raise PluginFault(f"plugin {plugin}: create_canary returned something else than counts by kind")
             self._check_kinds(plugin, "create_canary", list(canary.created))
             for count in canary.created.values():
-                _check_count(plugin, "create_canary", count)
+                check_count(plugin, "create_canary", count)
             if any(i.kind != connection.name for i in canary.identifiers):
                 raise PluginFault(f"plugin {plugin}: create_canary returned an identifier that is not the connection's")
         return canary
@@ -220,7 +247,7 @@ class Registry:
         self, plugin: str, hook: str, connection: Connection, effects: tuple[Effect, ...], wanted: set[int]
     ) -> None:
         with _border(plugin, hook):
-            _check_parts(plugin, hook, effects, Effect)
+            check_parts(plugin, hook, effects, Effect)
             self._check_kinds(plugin, hook, [effect.record for effect in effects])
             named = [(effect.index, effect.record) for effect in effects]
             if {index for index, _ in named} != wanted or len(set(named)) != len(named):
@@ -228,8 +255,8 @@ class Registry:
                     f"plugin {plugin}: {hook} did not return one effect for each change and kind of record"
                 )
             for effect in effects:
-                _check_count(plugin, hook, effect.count)
-                _check_texts(plugin, hook, effect.evidence, effect.reason, effect.until)
+                check_count(plugin, hook, effect.count)
+                check_texts(plugin, hook, effect.evidence, effect.reason, effect.until)
                 # Plain text that equals a result is not one: it would slip past the next check and into the ledger.
                 if not any(effect.result is possible for possible in _EFFECTS):
                     raise PluginFault(f"plugin {plugin}: {hook} returned a result that a change cannot have")
@@ -259,12 +286,31 @@ class Registry:
         *,
         may_raise: type[Exception] | tuple[()] = (),
     ) -> T:
-        """Calls one plugin's hook, with the wrappers of those that are no vendors around it."""
+        """Calls one plugin's hook, with the wrappers of those that are no vendors around it.
+
+        What could be changed in what it is given is its own copy: no other vendor's plugin gets to see it.
+        """
         with _border(plugin, hook, may_raise):
-            result = self._caller(plugin, hook)(**arguments)
+            own = {k: copy.deepcopy(v) if k in _COPIED else v for k, v in arguments.items()}
+            result = self._caller(plugin, hook)(**own)
         if not isinstance(result, kind):
             raise PluginFault(f"plugin {plugin}: {hook} returned {type(result).__name__}, not {kind.__name__}")
         return result
+
+    def _start(
+        self,
+        plugin: str,
+        hook: str,
+        kind: type[T],
+        arguments: Mapping[str, object],
+        *,
+        may_raise: type[Exception] | tuple[()] = (),
+    ) -> T:
+        """As :meth:`_call`, for hooks that are called before there is a run whose end would bound them."""
+        try:
+            return within(_START_SECONDS, lambda: self._call(plugin, hook, kind, arguments, may_raise=may_raise))
+        except TimeoutError:
+            raise PluginFault(f"plugin {plugin}: {hook} did not come back in {_START_SECONDS:.0f} s") from None
 
     def _caller(self, plugin: str, hook: str) -> pluggy.HookCaller:
         key = (plugin, hook)
@@ -274,14 +320,14 @@ class Registry:
         return self._callers[key]
 
     def _describe(self, plugin: str) -> PluginInfo:
-        info = self._call(plugin, "describe", PluginInfo, {})
+        info = self._start(plugin, "describe", PluginInfo, {})
         with _border(plugin, "describe"):
-            _check_parts(plugin, "describe", info.kinds, RecordKind)
+            check_parts(plugin, "describe", info.kinds, RecordKind)
             names = [kind.name for kind in info.kinds]
-            _check_parts(plugin, "describe", info.rectifies, Field)
-            _check_parts(plugin, "describe", info.secret_files, str)
+            check_parts(plugin, "describe", info.rectifies, Field)
+            check_parts(plugin, "describe", info.secret_files, str)
             for kind in info.kinds:
-                _check_parts(plugin, "describe", kind.fields, str)
+                check_parts(plugin, "describe", kind.fields, str)
             schemas: tuple[object, ...] = (info.purpose_schema, info.settings_schema)
             if not all(isinstance(schema, Mapping) for schema in schemas):
                 raise PluginFault(f"plugin {plugin}: describe gives a schema that is no object")
@@ -319,47 +365,21 @@ def _border(plugin: str, hook: str, may_raise: type[Exception] | tuple[()] = ())
     The detail is left out on purpose: a foreign exception's text may hold an identifier.
     """
     try:
-        yield
+        with foreign_code():
+            yield
     except _PASSING:
         raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, may_raise):
+    except BaseException as error:
+        if isinstance(error, (may_raise, EndOfTrial)) or _our_interrupt(error):
             raise
         raise PluginFault(f"plugin {plugin}: {hook} raised {type(error).__name__}") from None
 
 
-def _check_parts(plugin: str, hook: str, parts: object, kind: type) -> None:
-    if not isinstance(parts, tuple) or not all(isinstance(part, kind) for part in parts):
-        raise PluginFault(f"plugin {plugin}: {hook} returned something else than a tuple of {kind.__name__}")
+def _our_interrupt(error: BaseException) -> bool:
+    """Whether it may be a Ctrl-C, which only the main thread gets. Elsewhere it is something that a plugin raised."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
-def _check_count(plugin: str, hook: str, count: object) -> None:
-    if not _is_count(count):
-        raise PluginFault(f"plugin {plugin}: {hook} returned a count that is no number of records")
-
-
-def _is_count(count: object, least: int = 0) -> bool:
-    return type(count) is int and least <= count <= _LARGEST_COUNT
-
-
-def _check_texts(plugin: str, hook: str, *texts: object) -> None:
-    """Text that the ledger can hold: not too long, and without halves of characters."""
-    for text in texts:
-        if not isinstance(text, str) or len(text) > _LONGEST_TEXT or any("\ud800" <= c <= "\udfff" for c in text):
-            raise PluginFault(f"plugin {plugin}: {hook} returned something else than a short text")
-
-
-def _check_gaps(plugin: str, hook: str, gaps: tuple[Gap, ...]) -> None:
-    for gap in gaps:
-        _check_count(plugin, hook, gap.count)
-        _check_texts(plugin, hook, gap.reason)
-
-
-def _check_record(plugin: str, record: Record) -> None:
-    if not _is_count(record.count, least=1):
-        raise PluginFault(f"plugin {plugin}: inventory returned a record that counts nothing")
-    _check_parts(plugin, "inventory", record.fields, str)
-    try:
-        json.dumps([list(record.ids), dict(record.data)], allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise PluginFault(f"plugin {plugin}: inventory returned a record whose ids or data are not JSON") from None
+def _load(entry: EntryPoint) -> object:
+    with foreign_code():
+        return entry.load()

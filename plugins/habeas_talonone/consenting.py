@@ -29,7 +29,7 @@ from habeas_talonone.mapping import Holding
 from habeas_talonone.naming import AUDIENCE, PROFILE
 from habeas_talonone.writing import EMPTY, Step, effects_of, look_at_all, perform
 
-__all__ = ["read", "update"]
+__all__ = ["absent", "read", "steps_of", "update", "value_of"]
 
 NO_ATTRIBUTE = (
     "Talon.One refused the attribute `{name}`: create it in the Campaign Manager (Account > Tools > Attributes) for"
@@ -53,8 +53,8 @@ def update(connection: Connection, update: ConsentUpdate) -> tuple[Effect, ...]:
     before = look_at_all(connection.api, ids)
     known = [integration_id for integration_id in ids if before[integration_id].known]
     if not known:
-        return tuple(_absent(change, before) for change in update.changes)
-    steps = [step for change in update.changes for one in known for step in _steps(connection.api, change, one)]
+        return tuple(absent(change, before) for change in update.changes)
+    steps = [step for change in update.changes for one in known for step in steps_of(connection.api, change, one)]
     return tuple(effects_of(perform(connection.api, before, steps, resumed=update.resumed)))
 
 
@@ -72,7 +72,8 @@ def read(connection: Connection, subject: Subject, purposes: tuple[Purpose, ...]
     return tuple(_held(purpose, known, evidence) for purpose in purposes)
 
 
-def _absent(change: ConsentChange, before: Mapping[str, Look]) -> Effect:
+def absent(change: ConsentChange, before: Mapping[str, Look]) -> Effect:
+    """Of somebody who is under none of these ids."""
     empty = any(one.held is not None for one in before.values())
     return Effect(change.index, PROFILE, 0, Result.ABSENT, _evidence(before), EMPTY if empty else "")
 
@@ -84,7 +85,8 @@ def _evidence(seen: Mapping[str, Look]) -> str:
 # -- what is wanted ----------------------------------------------------------------------------------------------------
 
 
-def _steps(api: Api, change: ConsentChange, integration_id: str) -> list[Step]:
+def steps_of(api: Api, change: ConsentChange, integration_id: str) -> list[Step]:
+    """What makes one change so under one id."""
     mapping = change.purpose.mapping
     steps = []
     if "attribute" in mapping:
@@ -95,7 +97,7 @@ def _steps(api: Api, change: ConsentChange, integration_id: str) -> list[Step]:
 
 
 def _attribute_step(api: Api, change: ConsentChange, integration_id: str, name: str) -> Step:
-    wanted = _value(change.purpose.mapping, granted=change.state is ConsentState.GRANTED)
+    wanted = value_of(change.purpose.mapping, granted=change.state is ConsentState.GRANTED)
 
     def send(done: Done, keyed: bool) -> object:
         return client.update_profile(api, integration_id, {name: wanted}, done, keyed=keyed)
@@ -129,7 +131,8 @@ def _audience_step(api: Api, change: ConsentChange, integration_id: str, number:
     )
 
 
-def _value(mapping: Mapping[str, Json], *, granted: bool) -> Json:
+def value_of(mapping: Mapping[str, Json], *, granted: bool) -> Json:
+    """What a purpose's attribute holds for either state."""
     return mapping.get("granted", True) if granted else mapping.get("withdrawn", False)
 
 
@@ -164,6 +167,6 @@ def _attribute_state(mapping: Mapping[str, Json], held: Holding) -> HeldState:
     value = held.attributes.get(str(mapping["attribute"]))
     if value is None:
         return HeldState.UNSET
-    if _same(value, _value(mapping, granted=True)):
+    if _same(value, value_of(mapping, granted=True)):
         return HeldState.GRANTED
-    return HeldState.WITHDRAWN if _same(value, _value(mapping, granted=False)) else HeldState.UNREADABLE
+    return HeldState.WITHDRAWN if _same(value, value_of(mapping, granted=False)) else HeldState.UNREADABLE

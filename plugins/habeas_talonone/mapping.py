@@ -78,6 +78,8 @@ class Holding:
     """Record kind → how many have attributes of their own with text in them, which may repeat what the profile says."""
     fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Record kind → names of the fields that were seen."""
+    birth: str = ""
+    """Number and time that a profile gets when it is made: another one was made anew. Empty where neither is told."""
 
     def refs(self, kind: str) -> tuple[str, ...]:
         """The ids of one kind other than ``profile``."""
@@ -116,6 +118,7 @@ def holding(document: Json, integration_id: str) -> Holding:
         attributes=attributes,
         noted=_noted(document, integration_id),
         fields=_fields(document, profile, loyalty, integration_id),
+        birth=" ".join(str(profile[name]) for name in ("id", "created") if profile.get(name)),
     )
 
 

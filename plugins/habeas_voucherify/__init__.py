@@ -35,6 +35,7 @@ __all__ = [
     "read_consent",
     "rectify",
     "update_consent",
+    "update_consents",
 ]
 
 
@@ -93,6 +94,16 @@ def update_consent(connection: Connection, update: habeas.ConsentUpdate) -> tupl
     from habeas_voucherify import consenting
 
     return consenting.update(connection, update)
+
+
+@habeas.hookimpl
+def update_consents(
+    connection: Connection, updates: tuple[habeas.ConsentUpdate, ...]
+) -> tuple[tuple[habeas.Effect, ...], ...]:
+    """Metadata flags of many people by bulk updates, only of customers that were just read; read back."""
+    from habeas_voucherify import together
+
+    return together.update(connection, updates)
 
 
 @habeas.hookimpl

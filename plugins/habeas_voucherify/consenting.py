@@ -32,7 +32,7 @@ from habeas_voucherify import client, flags, lookup, mapping
 from habeas_voucherify.changing import Said, Step, effect_of, trouble
 from habeas_voucherify.flags import Flag
 
-__all__ = ["read", "update"]
+__all__ = ["OTHERS_CHANGED", "is_set", "only_flags", "read", "read_customer", "update"]
 
 UNSUBSCRIBED = "unsubscribed"
 TAKEN = (
@@ -237,7 +237,7 @@ class _Customer:
 
     def _look(self) -> VendorError | None:
         """Reads the customer. The error where that is not possible."""
-        seen = self.step.take(lambda: _read(self.connection, self.id))
+        seen = self.step.take(lambda: read_customer(self.connection, self.id))
         if isinstance(seen, VendorError):
             return seen
         answer, self.metadata = seen
@@ -251,7 +251,7 @@ class _Customer:
             if flags.blocked(self.metadata, Flag.of(change.purpose.mapping)):
                 self.settled[change.index] = Said(Result.MANUAL, self.evidence, BLOCKED)
         self.flagged = tuple(c for c in self.flagged if c.index not in self.settled)
-        self.missing = tuple(c for c in self.flagged if not _is_set(self.metadata, c))
+        self.missing = tuple(c for c in self.flagged if not is_set(self.metadata, c))
         if self.missing:
             pairs = [(Flag.of(c.purpose.mapping), c.state) for c in self.missing]
             body = {"metadata": flags.with_flags(self.metadata, pairs)}
@@ -259,8 +259,8 @@ class _Customer:
             self.problem = sent if isinstance(sent, VendorError) else None
 
     def _all_set(self) -> bool:
-        answer, metadata = _read(self.connection, self.id)
-        return answer.status == 404 or all(_is_set(metadata, change) for change in self.missing)
+        answer, metadata = read_customer(self.connection, self.id)
+        return answer.status == 404 or all(is_set(metadata, change) for change in self.missing)
 
     def read_back(self) -> None:
         """Reads the flags again, after the last change."""
@@ -274,7 +274,7 @@ class _Customer:
             touched = [Flag.of(change.purpose.mapping) for change in self.missing]
             if flags.others(before, touched) != flags.others(self.metadata, touched):
                 said = Said(Result.MANUAL, self.evidence, OTHERS_CHANGED)
-                self.settled |= {c.index: said for c in self.missing if _is_set(self.metadata, c)}
+                self.settled |= {c.index: said for c in self.missing if is_set(self.metadata, c)}
 
     # -- what became of it ------------------------------------------------------------------------------------------
 
@@ -284,7 +284,7 @@ class _Customer:
             return self.settled[change.index]
         if self.gone:
             return Said(Result.ABSENT, self.evidence)
-        if not _is_set(self.metadata, change):
+        if not is_set(self.metadata, change):
             said = trouble(self.problem)
             return Said(said.result, self.evidence, said.reason)
         ours = self.wanted.resumed or change in self.missing
@@ -296,10 +296,25 @@ def _named(names: Mapping[str, Json]) -> str:
     return UNSUBSCRIBED if names.get(UNSUBSCRIBED) else str(names.get("consent", ""))
 
 
-def _is_set(metadata: Mapping[str, Json], change: ConsentChange) -> bool:
+def only_flags(connection: Connection, changes: Sequence[ConsentChange]) -> frozenset[str]:
+    """The purposes among them that are metadata flags and nothing else. Raises :class:`~habeas.VendorError`."""
+    by, endpoint = connection.settings.get("consent_by", "automatic"), _Endpoint(connection)
+    mappings = {change.purpose.name: change.purpose.mapping for change in changes}
+    return frozenset(
+        name
+        for name, names in mappings.items()
+        if "metadata" in names
+        and by != "endpoint"
+        and (by == "metadata" or not _named(names) or not endpoint.answers())
+    )
+
+
+def is_set(metadata: Mapping[str, Json], change: ConsentChange) -> bool:
+    """Whether a flag says what the person wants."""
     return flags.is_set(metadata, Flag.of(change.purpose.mapping), change.state)
 
 
-def _read(connection: Connection, customer_id: str) -> tuple[Answer, dict[str, Json]]:
+def read_customer(connection: Connection, customer_id: str) -> tuple[Answer, dict[str, Json]]:
+    """A customer's metadata; none where it is gone (404)."""
     answer = client.customer(connection, customer_id)
     return answer, {} if answer.status == 404 else client.read_as(answer, mapping.metadata)

@@ -261,7 +261,7 @@ INFO = PluginInfo(
     # second stays at 60 % of the first and leaves the rest to the shop. On Business 1.6 a second would be safe, but no
     # default can know the plan; there the vendor answers 429 with the seconds to wait, all threads wait, and nothing
     # that was refused has been done. Who has that plan sets `requests_per_second = 1.2` before running batches.
-    limits=Limits(requests_per_second=20.0, concurrency=4),
+    limits=Limits(requests_per_second=20.0, concurrency=4, reset_header="X-Rate-Limit-Retry"),
     erase_order=0,
     purpose_schema=_PURPOSE,
     rectifies=_RECTIFIES,

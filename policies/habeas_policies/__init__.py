@@ -6,6 +6,7 @@ from habeas_policies.calendars import holiday_calendar
 from habeas_policies.checking import check, schema
 from habeas_policies.deadlines import Deadline, Extension, due, due_under, extend
 from habeas_policies.errors import PolicyExpired, PolicyProblem, Problem
+from habeas_policies.fits import fits
 from habeas_policies.loading import bundled, load
 from habeas_policies.pauses import Pause
 from habeas_policies.period import Period
@@ -35,6 +36,7 @@ __all__ = [
     "due",
     "due_under",
     "extend",
+    "fits",
     "holiday_calendar",
     "load",
     "regimes",

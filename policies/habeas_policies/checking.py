@@ -11,14 +11,16 @@ from collections.abc import Iterator, Mapping
 from datetime import date, time
 from functools import cache
 from importlib.resources import files
-from typing import Any
-
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from habeas_policies.errors import Problem, shown
+from habeas_policies.fits import fits
 from habeas_policies.period import Period
 from habeas_policies.policy import After, Match, Policy, Rule, Ruling
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 __all__ = ["MAX_BYTES", "check", "one_line", "read", "schema", "too_large"]
 
@@ -52,6 +54,8 @@ def schema() -> Mapping[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator, FormatChecker  # slow to load, and most policies need no explanation
+
     return Draft202012Validator(schema(), format_checker=FormatChecker(["date"]))
 
 
@@ -142,6 +146,8 @@ def _visible(character: str) -> bool:
 
 
 def _against_schema(document: _Document, source: str) -> Iterator[Problem]:
+    if fits(document, schema()):
+        return
     for error in _validator().iter_errors(document):
         for path, message, advice in _explain(error):
             yield Problem(source, path, message, advice)

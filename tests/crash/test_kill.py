@@ -1,7 +1,7 @@
-"""SIGKILL at every point of an erasure, then `habeas resume`: the same outcomes as a run that nobody disturbed.
+"""SIGKILL at every point of every command, then `habeas resume`: the same outcomes as a run that nobody disturbed.
 
-The real program, killed as a process; enumerated, not sampled: the point is moved on by one until the run gets to its
-end. Vendors are sandboxes in this process, spoken to over loopback.
+The real program, killed as a process; enumerated, not sampled: the point is moved on until the run gets to its end.
+`make test` takes every so-manieth point of each command, `make faults` all of them, and those of the recovery.
 """
 
 from __future__ import annotations
@@ -9,87 +9,110 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.crash.conftest import survive
+from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.figures import record
 
 if TYPE_CHECKING:
-    from tests.crash.conftest import Shop
+    from tests.crash.conftest import Shop, Undisturbed
 
-SHARDS = 4
-
-
-@pytest.fixture(scope="module")
-def undisturbed(shop: Shop) -> tuple[list[tuple[Any, ...]], int]:
-    """What a run that nobody disturbs says, and how many points it passes."""
-    shop.afresh()
-    before = shop.others()
-    code, points, case = shop.habeas("erase", f"customer_id={shop.person.customer_id}", "--yes")
-    assert (code, case["status"]) == (0, "completed")
-    assert shop.world.held(shop.person) == {}
-    assert shop.others() == before
-    shop.check_ledger()
-    assert points > 50
-    return shop.outcomes_of(case), points
+STRIDES = {
+    "erase": 9, "access": 14, "rectify": 15, "consent set": 14, "consent propagate": 61, "canary": 59, "batch": 59,
+    "apply": 23, "purge": 10, "recheck --erase": 27, "certificate": 12,
+}  # fmt: skip
+"""In `make test`, of so many points one is a kill; each command begins at another: not the same are left out of all."""
+MIDDLES = (25, 50, 75, 95)
+"""Percent of the erasure's points at which it is killed before its recovery is."""
 
 
-def finish(shop: Shop) -> Any:
-    """What a user does after a crash: resume; and where the request itself was lost, ask again."""
-    code, _, result = shop.habeas("resume")
-    if result["cases"]:
-        assert code == 0
-        (case,) = result["cases"]
-        return case
-    listed = shop.habeas("case", "list")[2]["cases"]
-    if listed:
-        assert [c["status"] for c in listed] == ["completed"]
-        return shop.habeas("case", "show", listed[0]["case"])[2]
-    return shop.habeas("erase", f"customer_id={shop.person.customer_id}", "--yes")[2]
-
-
-def check_end(shop: Shop, case: Any, before: dict[str, Any], expected: list[tuple[Any, ...]]) -> None:
-    assert case["status"] == "completed"
-    assert shop.outcomes_of(case) == expected
-    assert shop.world.held(shop.person) == {}
-    assert shop.others() == before
-    shop.check_ledger()
-
-
-@pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_kill_at_any_point_is_made_good_by_resume(
-    shard: int, shop: Shop, undisturbed: tuple[list[tuple[Any, ...]], int]
-) -> None:
-    """Points shard, shard + SHARDS, … of the erasure, until it ends by itself."""
-    expected, points = undisturbed
-    kill_at = shard + 1
+def kill_at_each(shop: Shop, scenario: Scenario, expected: Any, first: int, step: int) -> tuple[int, int]:
+    """Kills at points ``first``, ``first + step``, … until the command ends by itself: how many, and where it ended."""
+    kills, kill_at = 0, first
     while True:
-        shop.afresh()
-        before = shop.others()
-        who = f"customer_id={shop.person.customer_id}"
-        code, passed, case = shop.habeas("erase", who, "--yes", kill_at=kill_at)
+        scenario.begin(shop)
+        code, passed, _ = scenario.run(shop, kill_at=kill_at)
         if code != -9:
             break
-        check_end(shop, finish(shop), before, expected)
-        kill_at += SHARDS
-    assert (code, shop.outcomes_of(case)) == (0, expected)
+        survive(shop, scenario, expected)
+        kills += 1
+        kill_at += step
+    assert code in (0, 3)
     assert passed < kill_at, "it ended by itself"
-    assert kill_at > points * 9 // 10, "about as many points as the undisturbed run passed"
-    calls = sum(len(s.calls) for s in shop.world.servers.values())
-    assert shop.habeas("resume")[2]["cases"] == []
-    assert sum(len(s.calls) for s in shop.world.servers.values()) == calls, "a finished case makes no calls"
+    assert scenario.state(shop) == expected
+    return kills, passed
 
 
-@pytest.mark.parametrize("shard", range(2))
-def test_a_kill_of_the_recovery_is_made_good_by_the_next(
-    shard: int, shop: Shop, undisturbed: tuple[list[tuple[Any, ...]], int]
-) -> None:
-    """The erasure is killed in its middle, then the resume at every sixth point."""
-    expected, points = undisturbed
-    kill_at = shard * 6 + 1
+def idle_resume(shop: Shop) -> None:
+    """A finished case makes no calls."""
+    calls = shop.calls
+    code, _, told = shop.habeas("resume")
+    assert (code, told["cases"], shop.calls) == (0, [], calls)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_kill_is_made_good(name: str, shop: Shop, undisturbed: Undisturbed) -> None:
+    """RELIABILITY I1 to I6, I12: a representative part of the points."""
+    scenario, stride = SCENARIOS[name], STRIDES[name]
+    expected, points = undisturbed(scenario)
+    kills, _ = kill_at_each(shop, scenario, expected, 1 + list(SCENARIOS).index(name) % stride, stride)
+    assert kills >= max(1, points * 8 // 10 // stride)
+    idle_resume(shop)
+
+
+def test_a_kill_of_the_recovery_is_made_good_by_the_next(shop: Shop, undisturbed: Undisturbed) -> None:
+    """RELIABILITY I8: the erasure is killed in its middle, then the resume at every nineteenth point."""
+    kills = kill_recoveries(shop, undisturbed, middle=60, first=2, step=19)
+    assert kills >= 2
+
+
+def kill_recoveries(shop: Shop, undisturbed: Undisturbed, *, middle: int, first: int, step: int, again: int = 0) -> int:
+    """Kills an erasure at ``middle`` percent, then its recovery at each point; with ``again`` (percent of a recovery's
+    points) another recovery before that one as well. Returns how many were killed.
+    """
+    scenario = SCENARIOS["erase"]
+    expected, points = undisturbed(scenario)
+    kills, kill_at = 0, first
     while True:
-        shop.afresh()
-        before = shop.others()
-        who = f"customer_id={shop.person.customer_id}"
-        assert shop.habeas("erase", who, "--yes", kill_at=points * 6 // 10)[0] == -9
+        scenario.begin(shop)
+        assert scenario.run(shop, kill_at=points * middle // 100)[0] == -9
+        if again:
+            assert shop.habeas("resume", kill_at=again)[0] == -9
         if shop.habeas("resume", kill_at=kill_at)[0] != -9:
             break
-        check_end(shop, finish(shop), before, expected)
-        kill_at += 12
-    assert kill_at > 16
+        survive(shop, scenario, expected)
+        kills += 1
+        kill_at += step
+    assert scenario.state(shop) == expected
+    return kills
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("shard", range(2))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_kill_at_any_point_is_made_good(name: str, shard: int, shop: Shop, undisturbed: Undisturbed) -> None:
+    """RELIABILITY I1 to I6, I12, at every point."""
+    scenario = SCENARIOS[name]
+    expected, points = undisturbed(scenario)
+    kills, passed = kill_at_each(shop, scenario, expected, shard + 1, 2)
+    assert kills >= points * 8 // 20, "about as many points as the undisturbed run passed"
+    assert abs(kills - passed // 2) <= 1 + passed // 20, "threads pass some points in another order, or one the fewer"
+    idle_resume(shop)
+    record("kills", {f"{name} ({shard + 1} of 2)": {"points": kills, "survived": kills}})
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("middle", MIDDLES)
+def test_a_kill_at_any_point_of_the_recovery_is_made_good(middle: int, shop: Shop, undisturbed: Undisturbed) -> None:
+    """RELIABILITY I8, from several middles."""
+    kills = kill_recoveries(shop, undisturbed, middle=middle, first=1, step=1)
+    assert kills > 8
+    record("kills", {f"resume, erase killed at {middle} %": {"points": kills, "survived": kills}})
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("again", [4, 12])
+def test_a_kill_of_the_recovery_of_a_recovery_is_made_good(again: int, shop: Shop, undisturbed: Undisturbed) -> None:
+    """RELIABILITY I8, twice: the recovery is killed at its fourth and at its twelfth point, the next one at every."""
+    kills = kill_recoveries(shop, undisturbed, middle=50, first=1, step=1, again=again)
+    assert kills > 8
+    record("kills", {f"resume after a resume killed at its point {again}": {"points": kills, "survived": kills}})

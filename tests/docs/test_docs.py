@@ -58,7 +58,7 @@ OPENSSL = shutil.which("openssl")
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (.+) -->\n\Z")
-_CASE = re.compile(r"c-[0-9A-Z]{26}")
+_CASE = re.compile(r"c-[0-9A-Z]{18}")
 _EXIT = re.compile(r"# exit (\d+)$")
 
 

@@ -145,7 +145,7 @@ def test_every_outcome_status_and_exit_code_says_what_to_do() -> None:
 def test_every_message_that_is_explained_is_one_of_the_programs() -> None:
     """The table of causes: each message stands in the source, ``…`` for what is put in."""
     table = _sections("docs/when-things-fail.md")["Other causes"]
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("[cp]*/habeas*/**/*.py"))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("[acp]*/habeas*/**/*.py"))
     seen = [
         text for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for text in re.findall(r"`([^`]+)`", row)
     ]

@@ -28,7 +28,7 @@ def test_everything_lives_in_one_folder(tmp_path: Path) -> None:
 
 def test_a_home_is_ready_when_its_three_files_are_there(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
-    for path in (home.ledger, home.vault, home.keys):
+    for path in (home.keys, home.vault, home.ledger):  # as they are made
         with pytest.raises(ConfigError, match=f"{path.name}.* missing") as caught:
             home.require()
         assert "habeas init" in caught.value.advice
@@ -36,6 +36,18 @@ def test_a_home_is_ready_when_its_three_files_are_there(tmp_path: Path) -> None:
         path.touch()
     home.require()
     assert home.ready()
+
+
+@pytest.mark.parametrize("lost", ["keys", "vault", "ledger"])
+def test_a_file_that_was_lost_is_told_from_one_that_was_never_made(lost: str, tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    for path in (home.keys, home.vault, home.ledger, home.suppression):
+        path.touch()
+    path = getattr(home, lost)
+    path.unlink()
+    with pytest.raises(StorageError, match=f"{path.name} is missing, but") as caught:
+        home.require()
+    assert "habeas restore" in caught.value.advice
 
 
 def test_a_private_folder_is_its_owners_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import tomllib
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -469,7 +470,6 @@ def test_what_a_hook_may_not_raise_is_a_fault_that_tells_its_type_only(
         RunEnded("over"),
         StorageError("the disk is full"),
         LedgerError("another process holds the ledger"),
-        KeyboardInterrupt(),
     ],
 )
 def test_the_vendors_trouble_and_what_our_own_journal_raises_pass_as_they_are(
@@ -479,6 +479,19 @@ def test_the_vendors_trouble_and_what_our_own_journal_raises_pass_as_they_are(
     with pytest.raises(type(error)) as caught:
         calls(registry, connection)[hook]()
     assert caught.value is error
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_only_in_the_main_thread_an_interrupt_is_somebody_s(connection: Connection, hook: str) -> None:
+    """Ctrl-C comes there and nowhere else: in any other thread, where most hooks are called, a plugin has raised it."""
+    registry = registry_of(Vendor(**{hook: KeyboardInterrupt()}))
+    if hook != "authenticator":  # which has a thread of its own
+        with pytest.raises(KeyboardInterrupt):
+            calls(registry, connection)[hook]()
+    with ThreadPoolExecutor(1) as elsewhere:
+        fault = elsewhere.submit(calls(registry, connection)[hook]).exception(10)
+    assert isinstance(fault, PluginFault)
+    assert fault.line() == f"plugin one: {hook} raised KeyboardInterrupt"
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -66,6 +66,10 @@ class Vendor:
         return self.gives
 
     @habeas.hookimpl
+    def update_consents(self) -> Any:
+        return self.gives
+
+    @habeas.hookimpl
     def rectify(self) -> Any:
         return self.gives
 
@@ -165,3 +169,24 @@ def test_a_canary_names_declared_kinds_and_its_own_connections_ids() -> None:
         with pytest.raises(PluginFault) as fault:
             registry(bad).create_canary("one", connection(), PERSON)
         assert "secret" not in fault.value.line()
+
+
+def test_effects_of_several_people_come_through_as_they_are_and_some_may_have_none() -> None:
+    several = (GOOD, (), GOOD)
+    assert registry(several).update_consents("one", connection(), (UPDATE,) * 3) == several
+
+
+@pytest.mark.parametrize(
+    ("several", "read", "why"),
+    [
+        ((GOOD,), True, "one answer for each person"),
+        ([GOOD, ()], True, "returned list, not tuple"),
+        ((GOOD, None), True, "tuple of tuple"),
+        ((GOOD, GOOD[:1]), True, "one effect for each change"),
+        (((), GOOD), False, "without having read the vendor back"),
+    ],
+)
+def test_effects_of_several_people_are_held_to_the_same_rules(several: Any, read: bool, why: str) -> None:
+    with pytest.raises(PluginFault, match=why) as caught:
+        registry(several).update_consents("one", connection(read=read), (UPDATE,) * 2)
+    assert "secret" not in str(caught.value)

@@ -96,15 +96,21 @@ AT_ONCE: dict[str, tuple[Attack, set[str]]] = {
     # what any reader of the file finds, without a key and without anything from outside
     "a body": (sql("UPDATE entries SET body = CAST(replace(body, ':75}', ':76}') AS BLOB) WHERE seq = 78"), {"leaf"}),
     "an empty body": (sql("UPDATE entries SET body = x'' WHERE seq = 9"), {"leaf", "canonical"}),
-    **{
-        f"the column {name}": (sql(f"UPDATE entries SET {name} = {name} || 'x' WHERE seq = 40"), {"column"})
-        for name in ("at", "type", "case_id", "run_id", "connection", "actor")
-    },
-    "the type of a checkpoint's entry": (sql("UPDATE entries SET type = 'x' WHERE type = 'checkpoint'"), {"column"}),
+    "an entry to which its case does not lead": (sql("DELETE FROM case_entries WHERE seq = 40"), {"index"}),
+    "an entry to which another case leads": (
+        sql("UPDATE case_entries SET first = (SELECT max(first) FROM cases WHERE first < seq) WHERE seq = 41"),
+        {"index"},
+    ),
+    "a case under another's name": (
+        sql("UPDATE cases SET case_id = 'c-other' WHERE case_id = 'c-3'"), {"index"},
+    ),
+    "a case that has no entries": (sql("INSERT INTO cases VALUES ('c-none', 7)"), {"index"}),
+    "an entry to which its type does not lead": (sql("DELETE FROM kinds WHERE type = 'key.created'"), {"index"}),
+    "a type that leads to an entry of another": (sql("INSERT INTO kinds VALUES ('key.created', 40)"), {"index"}),
     "a leaf hash": (sql("UPDATE entries SET leaf_hash = zeroblob(32) WHERE seq = 40"), {"leaf"}),
-    "a stored hash": (sql("UPDATE nodes SET hash = zeroblob(32) WHERE level = 3 AND idx = 2"), {"node"}),
+    "a stored hash": (sql("UPDATE nodes SET hash = zeroblob(32) WHERE level = 4 AND idx = 2"), {"node"}),
     "a stored hash gone": (sql("DELETE FROM nodes WHERE level = 8"), {"node"}),
-    "a stored hash too many": (sql("INSERT INTO nodes VALUES (9, 0, zeroblob(32))"), {"node"}),
+    "a stored hash too many": (sql("INSERT INTO nodes VALUES (12, 0, zeroblob(32))"), {"node"}),
     "the head's root": (sql("UPDATE head SET root = zeroblob(32)"), {"head"}),
     "the head's size": (sql("UPDATE head SET size = 300"), {"head"}),
     "the head gone": (sql("DELETE FROM head"), {"head"}),
@@ -191,26 +197,27 @@ AT_ONCE: dict[str, tuple[Attack, set[str]]] = {
         sql("PRAGMA user_version = 1", "DROP TABLE timestamps", "DROP TABLE checkpoints"),
         {"removed"},
     ),
-    "an index gone": (sql("DROP INDEX entries_type"), {"schema"}),
     **{
         f"the table {name} gone": (sql(f"DROP TABLE {name}"), {"schema"})
-        for name in ("entries", "nodes", "head", "log", "checkpoints", "timestamps")
+        for name in ("entries", "cases", "case_entries", "kinds", "nodes", "head", "log", "checkpoints", "timestamps")
     },
     "a number below 1": (
         unchecked("CHECK (seq > 0)", "CHECK (seq > -9)", "UPDATE entries SET seq = -5 WHERE seq = 311"),
         {"order", "seq"},
     ),
-    "rows that an index does not have": (
-        unchecked("ON entries(type)", "ON entries(at)", "UPDATE entries SET type = 'x' WHERE seq = 311"),
-        {"integrity", "column"},
+    "a value that the file's own rules forbid": (
+        unchecked(
+            " NOT NULL CHECK (length(leaf_hash) = 32)", "/**/", "UPDATE entries SET leaf_hash = NULL WHERE seq = 9"
+        ),
+        {"integrity", "leaf"},
     ),
     "values of another type": (
         unchecked(") STRICT", ")/**/ ", "UPDATE log SET log_id = 7", "UPDATE checkpoints SET note = 7"),
         {"checkpoint"},
     ),
     "more than can be listed": (
-        sql("UPDATE entries SET at = 'x', type = 'x', case_id = 'x', run_id = 'x', actor = 'x'"),
-        {"column", "more"},
+        sql("UPDATE entries SET body = CAST('{ }' AS BLOB)"),
+        {"leaf", "canonical", "log", "seq", "more"},
     ),
 }  # fmt: skip
 

@@ -18,12 +18,13 @@ from habeas_audit.entry import MAX_TEXT, framed, timestamp
 
 AT = "2025-01-31T12:00:00.000000Z"
 PRINTABLE = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=12)
+NAMES = st.text("abcXYZ019._:@-", max_size=12)
 DRAFTS = st.builds(
     Draft,
     type=st.from_regex(r"[a-z][a-z0-9_-]{0,5}(\.[a-z0-9_-]{1,5}){0,2}", fullmatch=True),
-    case_id=PRINTABLE,
-    run_id=PRINTABLE,
-    connection=PRINTABLE,
+    case_id=NAMES,
+    run_id=NAMES,
+    connection=NAMES,
     actor=PRINTABLE,
     data=st.dictionaries(PRINTABLE, st.integers(-5, 5) | PRINTABLE | st.lists(st.booleans(), max_size=2), max_size=3),
 )
@@ -60,6 +61,14 @@ def test_a_type_is_dotted_lower_case_words(type_: Any) -> None:
 @pytest.mark.parametrize("value", ["a\nb", "a\x00", "\ud800", "\u202e", "x" * (MAX_TEXT + 1), None, 7, ["a"]])
 def test_the_other_columns_are_short_printable_text(field: str, value: Any) -> None:
     with pytest.raises(InvalidDraft):
+        framed(dataclasses.replace(Draft("a"), **{field: value}), "f00d")
+
+
+@pytest.mark.parametrize("field", ["case_id", "run_id", "connection"])
+@pytest.mark.parametrize("value", ["a b", 'a"', "a\\", "a,b", "ä", "a/b"])
+def test_case_run_and_connection_are_names(field: str, value: Any) -> None:
+    """In a body they stand between quotes, and the file's columns are cut out of it there."""
+    with pytest.raises(InvalidDraft, match="name"):
         framed(dataclasses.replace(Draft("a"), **{field: value}), "f00d")
 
 

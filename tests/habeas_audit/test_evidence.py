@@ -141,7 +141,7 @@ def test_a_witness_of_another_log_or_by_another_key_is_named(scene: Scene, copy:
 # -- the file as a file -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", [0, 0.001, 0.1, 0.5, 0.97])
+@pytest.mark.parametrize("part", [0, 0.001, 0.1, 0.5, 0.8])
 def test_a_truncated_file_is_found(part: float, scene: Scene, copy: Path) -> None:
     data = copy.read_bytes()
     copy.write_bytes(data[: int(len(data) * part)])
@@ -161,7 +161,7 @@ def test_wal_mode_is_found_and_what_is_in_the_wal_counts_as_in_the_file(scene: S
 def test_every_guard_gone_or_added_is_found(scene: Scene, copy: Path) -> None:
     with insider(copy, guards_back=False):
         pass
-    assert len(scene.look(copy).findings) == 18
+    assert len(scene.look(copy).findings) == 25
     shutil.copy(scene.path, copy)
     with insider(copy) as at:
         at.sql("CREATE TRIGGER mine AFTER INSERT ON entries BEGIN SELECT 1; END")
@@ -181,7 +181,7 @@ def test_a_file_that_is_missing_held_or_half_written_is_said_to_be_so_and_not_to
         db.execute("PRAGMA cache_size = 1")
         db.execute("BEGIN IMMEDIATE")
         db.execute("DROP TRIGGER entries_no_update")
-        db.execute("UPDATE entries SET actor = 'somebody else, whose name takes more room'")
+        db.execute("UPDATE entries SET body = zeroblob(9000)")
         half = copy.with_name("half.db")
         shutil.copy(copy, half)
         shutil.copy(f"{copy}-journal", f"{half}-journal")

@@ -158,7 +158,7 @@ def test_every_hook_is_found_even_after_the_sandbox_package_was_imported() -> No
     manager.register(plugin)
     manager.check_pending()
     assert isinstance(manager.hook.sandbox(), CyberSourceSandbox)
-    for name in hookspecs.__dict__.keys() & manager.hook.__dict__.keys():
+    for name in hookspecs.__dict__.keys() & manager.hook.__dict__.keys() - {"update_consents"}:
         assert len(getattr(manager.hook, name).get_hookimpls()) == 1
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import itertools
-import os
-import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from habeas.cases.files import file_version
+from habeas.cases.csvfile import SHOWN, BadRow, CsvFile
 from habeas.cases.identifiers import BASE_KINDS, check_identifier, fold
 from habeas.cases.moments import parse_moment
 from habeas.errors import InputError, PolicyError
@@ -23,8 +18,6 @@ __all__ = ["BadRow", "BatchFile", "BatchRow", "Checked"]
 
 _COLUMNS = ("type", *BASE_KINDS, "received_at", "regime", "reference")
 _TYPES = {str(t): t for t in (CaseType.ERASURE, CaseType.ACCESS, CaseType.PORTABILITY, CaseType.INVENTORY)}
-_SHOWN = 20
-"""How many bad rows are told one by one."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,14 +34,6 @@ class BatchRow:
 
     def __repr__(self) -> str:
         return f"BatchRow(line {self.line})"
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used, and why, without its values."""
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -81,9 +66,10 @@ class BatchFile:
     timezone: str
     now: datetime
     _seen_regimes: set[str] = field(default_factory=set)
-    _columns: list[str] = field(default_factory=list)
-    _version: tuple[int, ...] = ()
-    """The file as it was when it was opened first."""
+
+    def __post_init__(self) -> None:
+        self._file = CsvFile(self.path)
+        self._checked_header = False
 
     def check(self) -> Checked:
         """Reads everything."""
@@ -93,15 +79,14 @@ class BatchFile:
             match row:
                 case BadRow():
                     bad += 1
-                    if len(first) < _SHOWN:
+                    if len(first) < SHOWN:
                         first.append(row)
                 case None:
                     duplicates += 1
                 case _:
                     rows += 1
-        known = ("", *_COLUMNS, *self.connections)
-        unknown = tuple(dict.fromkeys(name for name in self.header() if name not in known))
-        return Checked(rows, duplicates, bad, tuple(first), unknown, self._digest())
+        unknown = self._file.unknown_columns((*_COLUMNS, *self.connections))
+        return Checked(rows, duplicates, bad, tuple(first), unknown, self._file.digest())
 
     def rows(self) -> Iterator[BatchRow]:
         """The good rows, each request once."""
@@ -116,10 +101,10 @@ class BatchFile:
 
     def header(self) -> list[str]:
         """The column names."""
-        if not self._columns:
-            _, header = next(self._lines(), (0, []))
-            self._columns = _check_header(self.path, [name.strip() for name in header], self.connections)
-        return self._columns
+        if not self._checked_header:
+            _check_header(self._file, self.connections)
+            self._checked_header = True
+        return self._file.header
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -137,10 +122,9 @@ class BatchFile:
             yield row
 
     def _row(self, line: int, cells: list[str]) -> BatchRow | BadRow:
-        header = self.header()
-        if len(cells) != len(header):
-            return BadRow(line, f"it has {len(cells)} cells, the header has {len(header)}")
-        values = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+        if (wrong := self._file.wrong_width(line, cells)) is not None:
+            return wrong
+        values = {name: cell for name, cell in zip(self.header(), cells, strict=True) if cell.strip()}
         try:
             return self._parse(line, values)
         except (InputError, PolicyError) as error:
@@ -169,64 +153,18 @@ class BatchFile:
     def _received(self, text: str) -> datetime:
         return parse_moment(text, "received_at", self.timezone, self.now)
 
-    # -- file -------------------------------------------------------------------------------------------------------
-
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         self.header()
-        return itertools.islice(self._lines(), 1, None)
-
-    def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Line number on which each row begins, and its cells; rows without anything in them are passed over."""
-        line = 0
-        try:
-            with self._open() as file:
-                reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
-                for cells in reader:
-                    if any(map(str.strip, cells)):
-                        yield line + 1, cells
-                    line = reader.line_num
-                self._refuse_changed(file.fileno())
-        except UnicodeDecodeError:
-            raise InputError(f"{self.path} is not UTF-8 text", advice="save it as CSV UTF-8") from None
-        except csv.Error as error:
-            raise InputError(f"{self.path} is not CSV near line {line + 1}: {error}") from None
-
-    def _digest(self) -> bytes:
-        with self._open() as file:
-            return hashlib.file_digest(file, "sha256").digest()
-
-    def _open(self) -> io.BufferedReader:
-        try:
-            # Without blocking: opening a pipe would wait for somebody to write into it.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read ({error.strerror})") from None
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError(f"{self.path} is not a plain file", advice="it is read more than once: save it first")
-            self._refuse_changed(descriptor)
-        except InputError:
-            os.close(descriptor)
-            raise
-        return os.fdopen(descriptor, "rb")
-
-    def _refuse_changed(self, descriptor: int) -> None:
-        # What was checked must be what is carried out.
-        version = file_version(descriptor)
-        self._version = self._version or version
-        if version != self._version:
-            raise InputError(f"{self.path} was changed while it was being read", advice="run the command again")
+        return self._file.rows()
 
 
-def _check_header(path: Path, header: list[str], connections: Collection[str]) -> list[str]:
-    for name in (*_COLUMNS, *connections):
-        if header.count(name) > 1:
-            raise InputError(f"{path} has the column '{name}' twice")
-    if "type" not in header:
-        raise InputError(f"{path} has no column 'type'", advice=f"columns: {', '.join(_COLUMNS)}")
-    if not set(header) & {*BASE_KINDS, *connections}:
-        raise InputError(f"{path} has no identifier column", advice=f"one of {', '.join((*BASE_KINDS, *connections))}")
-    return header
+def _check_header(file: CsvFile, connections: Collection[str]) -> None:
+    file.check_header((*_COLUMNS, *connections), ())
+    if "type" not in file.header:
+        raise InputError(f"{file.path} has no column 'type'", advice=f"columns: {', '.join(_COLUMNS)}")
+    kinds = (*BASE_KINDS, *connections)
+    if not set(file.header) & set(kinds):
+        raise InputError(f"{file.path} has no identifier column", advice=f"one of {', '.join(kinds)}")
 
 
 def _request_key(row: BatchRow) -> int:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from habeas.errors import StorageError
 from habeas.home import readable_by_others, sync_folder
+from habeas_audit import copy_database
 
-__all__ = ["create_database", "file_version", "open_database", "storage_errors"]
+__all__ = ["SIDES", "copy_store", "create_database", "file_version", "open_database", "require_whole", "storage_errors"]
 
 _BUSY_SECONDS = 10.0
-_SIDES = ("-journal", "-wal", "-shm")
+SIDES = ("-journal", "-wal", "-shm")
 
 
 def create_database(
@@ -29,7 +30,7 @@ def create_database(
     It is there whole or not at all. The name is given by a hard link, which, unlike a rename, never replaces a file
     that came in between; a journal left over from another file would be played into this one, so it is refused too.
     """
-    for side in ("", *_SIDES):
+    for side in ("", *SIDES):
         if os.path.lexists(f"{path}{side}"):
             raise StorageError(f"{path}{side} exists already", advice="nothing is ever overwritten: move it away")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
@@ -47,11 +48,13 @@ def create_database(
     except FileExistsError:
         raise StorageError(f"{path} exists already", advice="nothing is ever overwritten: move it away") from None
     except OSError as error:
-        raise StorageError(f"{path} cannot be made: {error.strerror}", advice="check the folder's owner") from None
+        raise StorageError(
+            f"{path} cannot be made: {error.strerror}", advice="check disk space, and the folder's owner"
+        ) from None
     except sqlite3.Error as error:
         raise StorageError(f"{path} cannot be made: {error}", advice="check disk space and owner") from None
     finally:
-        for side in ("", *_SIDES):
+        for side in ("", *SIDES):
             with suppress(OSError):
                 Path(f"{draft}{side}").unlink()
 
@@ -60,6 +63,10 @@ def open_database(path: Path, versions: Sequence[str], application_id: int, what
     """An existing file, brought up to date. Raises :class:`StorageError` with what is wrong and what to do."""
     if not path.exists():
         raise StorageError(f"the {what} {path} is missing", advice="restore it from a backup")
+    if path.is_symlink() or not path.is_file():
+        raise StorageError(f"the {what} {path} is not a plain file", advice="restore it from a backup")
+    if path.stat().st_size == 0:
+        raise StorageError(f"the {what} {path} is empty", advice="restore it from a backup")
     if readable_by_others(path):
         raise StorageError(f"the {what} {path} can be read by others", advice=f"run `chmod 600 {path}`")
     try:
@@ -71,7 +78,7 @@ def open_database(path: Path, versions: Sequence[str], application_id: int, what
             found = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         if found != application_id:
-            raise StorageError(f"{path} is not a habeas {what}")
+            raise StorageError(f"{path} is not a habeas {what}", advice="restore it from a backup")
         if not 1 <= version <= len(versions):
             known = f"this habeas knows {len(versions)}"
             raise StorageError(f"the {what} {path} has version {version}, {known}", advice="upgrade habeas")
@@ -104,6 +111,29 @@ def storage_errors(what: str) -> Iterator[None]:
         raise StorageError(
             f"the {what} cannot be used: {error}", advice="check disk space and owner, or restore it from a backup"
         ) from None
+
+
+def copy_store(path: Path, target: Path, copied: Callable[[int, int], None]) -> None:
+    """Copies a database that may be in use into a new file, 0600, durably. Raises :class:`StorageError`."""
+    with storage_errors(path.name):
+        try:
+            with closing(_connect(path)) as source:
+                copy_database(source, target, copied)
+        except OSError as error:
+            raise StorageError(
+                f"the copy of {path.name} cannot be written ({error.strerror})", advice="check disk space and owner"
+            ) from None
+
+
+def require_whole(path: Path) -> None:
+    """Raises :class:`StorageError` where SQLite finds a database damaged."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError:
+        found = "malformed"
+    if found != "ok":
+        raise StorageError(f"{path} is damaged", advice="restore it from a backup")
 
 
 def file_version(descriptor: int) -> tuple[int, ...]:

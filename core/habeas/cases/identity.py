@@ -19,6 +19,7 @@ from habeas.cases.files import file_version
 from habeas.cases.identifiers import BASE_KINDS, fold
 from habeas.config import IdentityConfig
 from habeas.errors import ConfigError, InputError
+from habeas.http.paths import unsafe_reason
 from habeas.models import Identifier, Subject
 
 __all__ = ["WEAK_KINDS", "CsvIdentity", "IdentityTable", "SqliteIdentity", "open_identity", "resolve"]
@@ -61,8 +62,18 @@ def resolve(given: Sequence[Identifier], table: IdentityTable | None) -> Subject
         )
     if strong:
         _refuse_contradiction(found, own, people)
-    known = [Identifier(kind, value) for row in own for kind, value in row.items()]
+    known = [_usable(kind, value) for row in own for kind, value in row.items()]
     return Subject(tuple(dict.fromkeys((*given, *known))))
+
+
+def _usable(kind: str, value: str) -> Identifier:
+    """Raises :class:`InputError` for an id that no vendor could be asked about: before one is asked, not half-way."""
+    reason = "" if kind in WEAK_KINDS else unsafe_reason(value)
+    if reason:
+        raise InputError(
+            f"the {kind} of this person in the identity table cannot be used: {reason}", advice="correct it there"
+        )
+    return Identifier(kind, value)
 
 
 def _person(row: Row) -> object:

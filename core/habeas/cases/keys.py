@@ -61,6 +61,7 @@ class KeyStore:
 
     def close(self) -> None:
         with self._lock:
+            self._named.clear()
             self._db.close()
 
     def new_case_keys(self, case_ids: list[str]) -> dict[str, bytes]:
@@ -104,6 +105,27 @@ class KeyStore:
         with self._lock, storage_errors("key store"):
             rows = self._db.execute("SELECT name FROM destroyed WHERE told = 0 ORDER BY name").fetchall()
         return [name for (name,) in rows]
+
+    def case_ids(self) -> list[str]:
+        """Cases that have a key."""
+        with self._lock, storage_errors("key store"):
+            rows = self._db.execute("SELECT case_id FROM case_keys ORDER BY case_id").fetchall()
+        return [case_id for (case_id,) in rows]
+
+    def discard(self, case_ids: Sequence[str]) -> None:
+        """Takes out keys of cases that never came to be: their bytes are gone, and nothing was destroyed."""
+        if not case_ids:
+            return
+        with self._lock, storage_errors("key store"):
+            with self._db:
+                self._db.executemany("DELETE FROM case_keys WHERE case_id = ?", [(case_id,) for case_id in case_ids])
+            self._scrub()
+
+    def retell(self, names: Sequence[str]) -> None:
+        """The ledger was put back, and says of these destroyed keys only that they are: the others are to be told."""
+        with self._lock, storage_errors("key store"), self._db:
+            self._db.execute("UPDATE destroyed SET told = 0")
+            self._db.executemany("UPDATE destroyed SET told = 1 WHERE name = ?", [(name,) for name in names])
 
     def tell(self, names: Sequence[str]) -> None:
         """Remembers that the ledger says so."""
@@ -176,6 +198,13 @@ class KeyStore:
     def person_salt(self, case_id: str, kind: str, value: str) -> bytes:
         """What hides an identifier in its case's commitment: 32 bytes that nobody can guess without the case's key."""
         return self.case_fingerprint(case_id, b"person v1", kind.encode(), value.encode())
+
+    def consent_key(self, use: str, *, make: bool = False) -> bytes:
+        """A key for one use in the store of wanted consents, derived from that store's own.
+
+        ``make``: makes that one where there is none. Under another one the store would know nobody it holds.
+        """
+        return _mac(self._key("consents", make=make), (use.encode(),))
 
     def _key(self, name: str, *, make: bool = False) -> bytes:
         with self._lock, storage_errors("key store"):

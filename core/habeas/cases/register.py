@@ -18,7 +18,7 @@ from habeas.errors import InputError
 from habeas.models import CaseType, Identifier, Json, Subject
 from habeas_audit import Draft, Ledger
 
-__all__ = ["NewCase", "Register", "Request"]
+__all__ = ["NewCase", "Register", "Request", "is_text"]
 
 _NAME = re.compile(r"c-[0-9A-Za-z-]{1,60}")
 
@@ -82,15 +82,22 @@ class Register:
         self._ledger, self._vault, self._keys, self._clock = ledger, vault, keys, clock
         self._requests = requests
 
-    def open(self, run_id: str, cases: Sequence[NewCase]) -> list[str]:
+    def names(self, count: int) -> list[str]:
+        """Names for so many cases that are to be opened now."""
+        now = self._clock.now()
+        return [new_case_id(now) for _ in range(count)]
+
+    def open(self, run_id: str, cases: Sequence[NewCase], names: Sequence[str] = ()) -> list[str]:
         """Opens cases together: requests into the vault, then entries into the ledger. Durable on return.
+
+        ``names``: those of :meth:`names`, where somebody had to know them before.
 
         Who did it stands in the run's first entry: entries of a case go into certificates, which name nobody.
 
         In that order: a crash between the two leaves a sealed request nobody knows of, never a case without one.
         """
         now = self._clock.now()
-        names = [new_case_id(now) for _ in cases]
+        names = list(names) or self.names(len(cases))
         sealed = self._vault.open_cases({name: case.request.to_json() for name, case in zip(names, cases, strict=True)})
         if self._requests is not None:
             self._requests.add(
@@ -178,3 +185,16 @@ class Register:
                 view = view_case(self._ledger.entries(case_id=case_id, types=list(CASE_ENTRY_TYPES)))
                 if view is not None:
                     yield view
+
+
+def _new_names(now: datetime, count: int) -> list[str]:
+    """So many that differ: of thousands that are opened in one millisecond, two might draw the same."""
+    names: dict[str, None] = {}
+    while len(names) < count:
+        names.setdefault(new_case_id(now))
+    return list(names)
+
+
+def is_text(value: str) -> bool:
+    """Not so for bytes of the command line that are no UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

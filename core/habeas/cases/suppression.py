@@ -82,7 +82,7 @@ class SuppressionList:
     def add(self, case_id: str, subject: Subject, at: datetime) -> bool:
         """Puts an erased person on the list, durably; False where that case has done so before."""
         # Only for an empty list: one whose key was lost must not go on with another, under which nobody is on it.
-        make = self._empty()
+        make = self.empty()
         rows = [
             (case_id, self._keys.suppression_mark(i.kind, i.value, make=make), i.kind, rfc3339(at))
             for i in subject.identifiers
@@ -114,6 +114,10 @@ class SuppressionList:
         """All entries that share any identifier with somebody."""
         return list({found.case_id: found for i in subject.identifiers for found in self._with(i)}.values())
 
+    def has(self, case_id: str) -> bool:
+        """Whether that erasure has put somebody on the list."""
+        return bool(self._of([case_id]))
+
     def entries(self) -> Iterator[Suppressed]:
         """All, the earliest first."""
         with self._lock, storage_errors("suppression list"):
@@ -131,12 +135,13 @@ class SuppressionList:
             # As in the key store: what SQLite had copied while a tree grew is not overwritten by deleting.
             self._db.execute("VACUUM")
 
-    def _empty(self) -> bool:
+    def empty(self) -> bool:
+        """Whether nobody is on it."""
         with self._lock, storage_errors("suppression list"):
             return self._db.execute("SELECT 1 FROM suppressed LIMIT 1").fetchone() is None
 
     def _with(self, identifier: Identifier) -> list[Suppressed]:
-        if self._empty():
+        if self.empty():
             return []  # perhaps no mark was ever made, and there is no key
         mark = self._keys.suppression_mark(identifier.kind, identifier.value)
         with self._lock, storage_errors("suppression list"):

@@ -7,7 +7,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from habeas.cases.files import create_database, open_database, storage_errors
 from habeas.cases.keys import KeyStore
-from habeas.errors import StorageError
+from habeas.errors import KeyDestroyed, StorageError
 from habeas.models import Json
 
 __all__ = ["Vault"]
@@ -93,6 +93,24 @@ class Vault:
         """Takes out all that is kept of these cases. Their keys are destroyed first: then it is unreadable anyway."""
         with self._lock, storage_errors("vault"), self._db:
             self._db.executemany("DELETE FROM items WHERE case_id = ?", [(case_id,) for case_id in case_ids])
+
+    def case_ids(self) -> list[str]:
+        """Cases of which anything is kept, readable or not."""
+        with self._lock, storage_errors("vault"):
+            rows = self._db.execute("SELECT DISTINCT case_id FROM items ORDER BY case_id").fetchall()
+        return [case_id for (case_id,) in rows]
+
+    def damaged(self) -> Iterator[tuple[str, str]]:
+        """(case, name) of each value that cannot be opened, although nobody destroyed its key."""
+        with self._lock, storage_errors("vault"):
+            kept = self._db.execute("SELECT case_id, name FROM items ORDER BY case_id, name").fetchall()
+        for case_id, name in kept:
+            try:
+                self.get(case_id, name)
+            except KeyDestroyed:
+                continue
+            except StorageError:
+                yield case_id, name
 
     def has(self, case_id: str, name: str) -> bool:
         """Whether there is a value of that name, readable or not."""

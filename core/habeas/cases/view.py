@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from habeas.cases.outcomes import outcomes_in
 from habeas.models import CaseStatus, CaseType, Json, Result
 from habeas_audit import Entry
 from habeas_policies import PauseReason
 
-__all__ = ["CASE_ENTRY_TYPES", "CaseView", "OutcomeRow", "exit_code", "view_case"]
+__all__ = ["CASE_ENTRY_TYPES", "CaseView", "OutcomeRow", "exit_code", "plan_item", "view_case"]
 
 WHOLE = "c"
 """Item name of an outcome about a connection as a whole: nothing held, or not searched."""
@@ -239,18 +240,18 @@ def view_case(entries: Iterable[Entry]) -> CaseView | None:  # noqa: C901 - one 
             case "hold.placed" | "hold.released":
                 clock.hold(entry)
             case "record.outcome":
-                row = _row(entry)
-                # A later pass may overrule what is not final; what is final stays, with its own entry.
-                old = rows.get((row.connection, row.item))
-                if old is None or not old.result.final:
-                    rows[row.connection, row.item] = row
+                for row in _rows(entry):
+                    # A later pass may overrule what is not final; what is final stays, with its own entry.
+                    old = rows.get((row.connection, row.item))
+                    if old is None or not old.result.final:
+                        rows[row.connection, row.item] = row
     if opened is None:
         return None
     data = opened.data
     return CaseView(
         opened.case_id, run_id, CaseType(data["type"]), data["regime"], data["received_at"], clock.due_at,
         data.get("policy", ""), data.get("policy_digest", ""), opened.seq, status, approved,
-        plan.get("digest", ""), plan.get("item", ""), _latest(rows), reason, opened.at, closed_at,
+        plan.get("digest", ""), plan_item(plan["digest"]) if plan else "", _latest(rows), reason, opened.at, closed_at,
         plan.get("ground", ""), tuple(data.get("person", ())), data.get("follows", ""), tuple(rechecks), destroyed_at,
         data.get("due_rule", ""), data.get("acknowledge_by", ""), clock.acknowledged_at, clock.identity,
         clock.extended, tuple(clock.pauses), clock.approval, plan.get("run", ""), tuple(clock.holds),
@@ -306,19 +307,26 @@ class _Clock:
             self.released.append((entry.data["until"], entry.data["case"]))
 
 
+def plan_item(digest: str) -> str:
+    """The name of a plan in the vault. Each has its own: a crash between vault and ledger cannot leave the ledger with
+    the content of another.
+    """
+    return f"plan/{digest[-16:]}"
+
+
 def _latest(rows: dict[tuple[str, str], OutcomeRow]) -> tuple[OutcomeRow, ...]:
     """Once a connection's records are known one by one, what was said of it as a whole no longer counts."""
     detailed = {connection for connection, item in rows if item != WHOLE}
     return tuple(row for (connection, item), row in rows.items() if item != WHOLE or connection not in detailed)
 
 
-def _row(entry: Entry) -> OutcomeRow:
-    data = entry.data
-    return OutcomeRow(
-        entry.connection, data["plugin"], data["record"], data["item"], data["count"], Result(data["result"]),
-        data.get("reason", ""), data.get("until", ""), data.get("evidence", ""), entry.seq,
-        data.get("purpose", ""), data.get("field", ""), data.get("legal_basis", ""),
-    )  # fmt: skip
+def _rows(entry: Entry) -> Iterator[OutcomeRow]:
+    for data in outcomes_in(entry.data):
+        yield OutcomeRow(
+            entry.connection, data["plugin"], data["record"], data["item"], data["count"], Result(data["result"]),
+            data.get("reason", ""), data.get("until", ""), data.get("evidence", ""), entry.seq,
+            data.get("purpose", ""), data.get("field", ""), data.get("legal_basis", ""),
+        )  # fmt: skip
 
 
 def _recheck(entry: Entry) -> Recheck:

@@ -6,7 +6,6 @@ Nothing here is imported before it is needed: ``habeas --help`` loads click and 
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ COMMANDS = {
     "approve": "Approve a plan that somebody else has made.",
     "apply": "Carry out an approved plan.",
     "rectify": "Correct a person's data at every connection that can.",
-    "consent": "What people have agreed to: set, show.",
+    "consent": "What people have agreed to: set, show, propagate, drift …",
     "batch": "Work through a CSV of requests in one run.",
     "resume": "Finish whatever an interrupted run left.",
     "case": "The register: list, show, extend, refuse, cancel, close …",
@@ -42,6 +41,8 @@ COMMANDS = {
     "suppression": "Erased people that nothing may write about: list, lift.",
     "purge": "Destroy keys whose purpose has ended.",
     "canary": "Try everything on a made-up person, and say what stopped working.",
+    "backup": "Copy the home while it is in use, and verify the copy.",
+    "restore": "Make a new home of a backup.",
     "audit": "The ledger: log, verify, checkpoint, prove, export, keys.",
     "policy": "Policies: list, show, check.",
     "plugin": "Installed plugins and the records they know.",
@@ -109,7 +110,10 @@ def _unsigned(settings: Settings, /, code: object, **_: object) -> object:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: runs a command and exits with its code. No traceback ever reaches the user."""
-    from habeas.cli.border import open_streams, run_guarded
+    from habeas.cli.hardening import harden
+
+    harden()
+    from habeas.cli.border import leave, open_streams, run_guarded
 
     open_streams()
-    sys.exit(run_guarded(cli, arguments))
+    leave(run_guarded(cli, arguments))

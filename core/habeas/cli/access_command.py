@@ -73,7 +73,7 @@ def command(
             stop_on_signals(control, output),
             app.run("access", lambda event: output.say(progress_line(event)), control) as run,
         ):
-            view = app.carry_out(run, new)
+            view = app.carry_out(run, new, again=again)
         if settings.as_json:
             output.json(app.case_json(view))
         else:

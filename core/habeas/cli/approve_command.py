@@ -90,13 +90,13 @@ def _require_waiting(view: CaseView) -> None:
 
 
 def _make_key(settings: Settings, path: Path, name: str) -> int:
-    from habeas.cli.trust import write_result
+    from habeas.cli.trust import write_results
     from habeas_audit import SigningKey
 
     if not name:
         raise InputError("whose key is it to be?", advice="give --as NAME")
     key = SigningKey.generate(f"{_NAME}/{name}")
-    write_result(path, key.pem)
+    write_results({path: key.pem})
     if settings.as_json:
         settings.output.json({"name": name, "key": key.verifier.text, "file": str(path)})
     else:

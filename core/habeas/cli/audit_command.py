@@ -196,7 +196,12 @@ def _show(settings: Settings, found: Evidence) -> None:
         named = finding.seq is None or f"entry {finding.seq}" in finding.text
         output.show(f"{finding.kind}: {'' if named else f'entry {finding.seq}: '}{finding.text}", "bold red")
     if not found.ok:
-        output.say(f"{len(found.findings)} findings: the ledger is not as it was written and signed. Keep this file.")
+        from habeas.safekeeping.examine import provable
+
+        output.say(
+            f"{len(found.findings)} findings: the ledger is not as it was written and signed. {provable(found)}. "
+            "Keep this file, and restore a backup."
+        )
         return
     output.show(f"{result.size} entries, all as they were written; root {result.root_text}", "green")
     if signed is None:

@@ -156,12 +156,12 @@ def export(settings: Settings, path: Path | None) -> int:
 
 
 def _write(text: str, path: Path | None) -> None:
-    from habeas.cli.trust import write_result
+    from habeas.cli.trust import write_results
 
     if path is None:
         click.echo(text, nl=False)
     else:
-        write_result(path, text.encode())
+        write_results({path: text.encode()})
 
 
 def _write_lines(lines: Iterable[str], path: Path | None) -> None:
@@ -175,14 +175,7 @@ def _target(path: Path | None) -> Iterator[Callable[[str], object]]:
     if path is None:
         yield lambda line: sys.stdout.write(line + "\n")
         return
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        if path.exists():
-            raise InputError(f"{path} exists already", advice="name another file, or move it away")
-        with draft.open("x", encoding="ascii") as file:
-            yield lambda line: file.write(line + "\n")
-        draft.rename(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from None
-    finally:
-        draft.unlink(missing_ok=True)
+    from habeas.cli.trust import new_result
+
+    with new_result(path) as file:
+        yield lambda line: file.write(f"{line}\n".encode("ascii"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,12 +12,15 @@ import click
 
 from habeas.cases.batch import BatchFile, BatchRow, Checked, regime_checker
 from habeas.cli.context import Settings, confirm, json_option, not_empty, pass_settings, stop_on_signals, yes_option
+from habeas.cli.durations import max_runtime_option
+from habeas.cli.needs_person import needs_person_option
+from habeas.cli.rows import tell_bad_rows, write_bad_rows
+from habeas.cli.trust import refuse_taken
 from habeas.errors import InputError, RefusedError, StorageError
 from habeas.models import CaseType
 
 if TYPE_CHECKING:
     from habeas.app import App
-    from habeas.cli.output import Output
     from habeas.engine.tools import Run
 
 __all__ = ["command"]
@@ -27,7 +29,10 @@ _TOGETHER = 500
 """Cases opened in one commit."""
 
 
-@click.command("batch", epilog="Example: habeas batch requests.csv --yes --json > result.json")
+@click.command(
+    "batch", epilog="Examples: habeas batch requests.csv --yes --json > result.json  ·  "
+    "habeas batch requests.csv --yes --max-runtime 6h --needs-person todo.csv"
+)  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option(
     "--policy", default="", callback=not_empty, metavar="NAME", help="Policy for the erasures. [default: by regime]"
@@ -37,27 +42,36 @@ _TOGETHER = 500
     help="Most people it may erase. [default: most_people under [approvals]; no limit]",
 )  # fmt: skip
 @click.option("--skip-invalid", is_flag=True, help="Do the good rows; write the others to FILE.invalid.csv.")
+@max_runtime_option
+@needs_person_option
 @yes_option
 @json_option
 @pass_settings
-def command(settings: Settings, file: Path, policy: str, most_people: int | None, skip_invalid: bool, yes: bool) -> int:
+def command(
+    settings: Settings, file: Path, policy: str, most_people: int | None, skip_invalid: bool,
+    max_runtime: float | None, needs_person: Path | None, yes: bool,
+) -> int:  # fmt: skip
     """Work through a CSV of requests in one run.
 
     Columns: type (erasure, access, portability, inventory), email, phone, customer_id, received_at, regime, reference;
     a column named after a connection holds that vendor's own id. The file is checked whole before anything is sent,
-    then every row becomes a case in the register, then the work begins. Killed or stopped: `habeas resume`.
+    then every row becomes a case in the register, then the work begins, the most urgent first. Killed, stopped, out of
+    time or of a vendor's quota: `habeas resume`.
     """
+    from habeas.cases.agenda import Agenda
     from habeas.cli.many import work_through
     from habeas.control import RunControl
+    from habeas.engine.schedule import Schedule
 
     output = settings.output
+    refuse_taken(*filter(None, [needs_person]))
     with settings.open_app() as app:
         batch = _batch_file(app, file)
         if hasattr(app.identity, "build_index"):
             app.identity.build_index()  # type: ignore[union-attr] # a CSV table has one
         checked = batch.check()
-        _tell(checked, file, output, skip_invalid=skip_invalid)
-        invalid = _write_invalid(batch, file) if checked.bad else None
+        tell_bad_rows(checked, file, output, skip_invalid=skip_invalid)
+        invalid = write_bad_rows(file, batch.header(), batch.bad_rows()) if checked.bad else None
         if checked.rows == 0:
             raise InputError(f"{file} has no rows to work on")
         for case_type, name in ((CaseType.ERASURE, policy), (CaseType.ACCESS, "")):
@@ -66,6 +80,7 @@ def command(settings: Settings, file: Path, policy: str, most_people: int | None
         if not confirm(f"Work on {checked.rows} requests? Erasures cannot be undone.", yes=yes):
             raise RefusedError("not confirmed; nothing was sent")
         control = RunControl(app.tools.clock)
+        schedule = Schedule(app.tools, control, max_runtime)
         with ExitStack() as stack:
             stack.enter_context(stop_on_signals(control, output))
             with _alone(app, checked):
@@ -76,8 +91,13 @@ def command(settings: Settings, file: Path, policy: str, most_people: int | None
                 "rows": checked.rows, "duplicates": checked.duplicates, "invalid": checked.bad,
                 "invalid_file": str(invalid) if invalid else None,
             }  # fmt: skip
-            ids = app.tools.register.cases(run_id=run.run_id)
-            return work_through(app, run, ids, output, total=checked.rows, summary=summary)
+            agenda = Agenda(app.tools.ledger)
+            for entry in app.tools.ledger.entries(run_id=run.run_id, types=["case.opened"]):
+                agenda.add(entry.data["due_at"], entry.seq)
+            return work_through(
+                app, run, agenda, output, total=checked.rows, summary=summary, schedule=schedule,
+                needs_person=needs_person,
+            )  # fmt: skip
 
 
 def _refuse_too_many(app: App, batch: BatchFile, most_people: int | None) -> None:
@@ -98,41 +118,6 @@ def _refuse_too_many(app: App, batch: BatchFile, most_people: int | None) -> Non
 def _batch_file(app: App, file: Path) -> BatchFile:
     timezone, now = app.config.controller.timezone, app.tools.clock.now()
     return BatchFile(file, tuple(app.tools.links), app.resolve, regime_checker(timezone, now), timezone, now)
-
-
-def _tell(checked: Checked, file: Path, output: Output, *, skip_invalid: bool) -> None:
-    if checked.unknown_columns:
-        output.say(f"columns habeas does not know and leaves alone: {', '.join(checked.unknown_columns)}")
-    if not checked.bad:
-        return
-    for row in checked.first_bad:
-        output.say(f"line {row.line}: {row.reason}")
-    if checked.bad > len(checked.first_bad):
-        output.say(f"… and {checked.bad - len(checked.first_bad)} more")
-    if not skip_invalid:
-        raise InputError(
-            f"{checked.bad} rows of {file} cannot be used; nothing was sent",
-            advice="correct them, or add --skip-invalid",
-        )
-
-
-def _write_invalid(batch: BatchFile, file: Path) -> Path:
-    """The bad rows with their reasons, beside the file, so that they can be corrected and run again."""
-    import os
-
-    path = file.with_name(f"{file.stem}.invalid.csv")
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise InputError(f"{path} exists already", advice="move it away") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target)
-        writer.writerow([*batch.header(), "line", "why"])
-        for bad, cells in batch.bad_rows():
-            writer.writerow([*cells, bad.line, bad.reason])
-    return path
 
 
 # -- registering ----------------------------------------------------------------------------------------------------
@@ -174,21 +159,15 @@ def _register(app: App, run: Run, batch: BatchFile, checked: Checked, policy: st
     app.tools.ledger.append(Draft("batch.started", "", run.run_id, "", run.actor, data))
     rows = itertools.islice(batch.rows(), opened, None)
     for chunk in _chunks(rows, _TOGETHER):
-        app.tools.register.open(
-            run.run_id,
-            [
-                app.new_case(
-                    row.type,
-                    row.subject,
-                    policy=policy if row.type is CaseType.ERASURE else "",
-                    regime=row.regime,
-                    reference=row.reference,
-                    received_at=row.received_at,
-                    approved=True,
-                )
-                for row in chunk
-            ],
-        )
+        new = [
+            app.new_case(
+                row.type, row.subject, policy=policy if row.type is CaseType.ERASURE else "", regime=row.regime,
+                reference=row.reference, received_at=row.received_at, approved=True,
+            )
+            for row in chunk
+        ]  # fmt: skip
+        with app.opening():
+            app.tools.register.open(run.run_id, new)
     app.tools.ledger.append(Draft("batch.registered", "", run.run_id, "", "", {"cases": checked.rows}))
 
 

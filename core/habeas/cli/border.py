@@ -5,16 +5,24 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
-import traceback
+import threading
 from collections.abc import Sequence
-from pathlib import Path
+from contextvars import ContextVar
+from typing import Any, NoReturn, TextIO
 
 import click
 
+from habeas.cli.hardening import internal_fault
+from habeas.cli.signals import guarded
 from habeas.errors import HabeasError
+from habeas.foreign import ours
 
-__all__ = ["BrokenOff", "open_streams", "run_guarded"]
+__all__ = ["BrokenOff", "document_written", "leave", "open_streams", "run_guarded"]
+
+_written: ContextVar[bool] = ContextVar("_written", default=False)
+"""Whether the command's JSON document is on stdout: what goes wrong after that must not write a second one."""
 
 
 class BrokenOff(Exception):
@@ -36,13 +44,87 @@ def open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open as long as we run
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    _keep_stdout()
+
+
+class _Results(io.TextIOWrapper):
+    """Standard output for results only: what a plugin prints, or a thread that it has started, goes to stderr."""
+
+    def write(self, text: str, /) -> int:
+        return super().write(text) if ours() else sys.stderr.write(text)
+
+    @property
+    def buffer(self) -> Any:  # the same, where somebody asks for bytes
+        return super().buffer if ours() else getattr(sys.stderr, "buffer", sys.stderr)
+
+    def flush(self) -> None:
+        """Only ours: a child that a plugin has forked would print once more what we have not printed yet."""
+        if ours():
+            super().flush()
+
+    def close(self) -> None:
+        if ours():
+            super().close()
+
+
+def _keep_stdout() -> None:
+    """Keeps standard output for ourselves: its number, and so the programs a plugin starts, get standard error."""
+    if not isinstance(sys.stdout, io.TextIOWrapper) or isinstance(sys.stdout, _Results):
+        return  # a second command in one process: number 1 is standard error by now, and ours is kept already
+    sys.stdout.flush()
+    encoding, private = sys.stdout.encoding, os.dup(1)
+    os.dup2(2, 1)
+    line_buffering = os.isatty(private)
+    sys.stdout = _Results(
+        # As the interpreter's own: its number is closed with the process, and nobody is warned of that.
+        open(private, "wb", closefd=False), encoding=encoding, errors="backslashreplace",  # noqa: SIM115
+        line_buffering=line_buffering,
+    )  # fmt: skip
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process, also where a plugin has left threads or children behind that would not let it end.
+
+    Children that multiprocessing knows end with us: they hold our output open, and whoever reads it would wait.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it is all said: too late to stop anything but the saying
+    left = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    multiprocessing = sys.modules.get("multiprocessing")
+    children = multiprocessing.active_children() if multiprocessing is not None else []
+    for child in children:
+        child.kill()
+    unsaid = [stream for stream in (sys.stdout, sys.stderr) if not _flushed(stream)]
+    if unsaid or left or children:
+        os._exit(code or (1 if unsaid else 0))
+    sys.exit(code)
+
+
+def _flushed(stream: TextIO) -> bool:
+    """Whether all that was written has gone out: not so on a full disk, or where a plugin has closed our files."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def document_written() -> None:
+    """To be called right before the JSON document is written, or its last piece."""
+    _written.set(True)
 
 
 def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
-    """Runs a command; returns its exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Runs a command, as a process of its own does; returns its exit code."""
+    before = _written.set(False)
+    try:
+        with guarded():
+            return _run(command, list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        _written.reset(before)
+
+
+def _run(command: click.Command, arguments: list[str]) -> int:
     rest = "{"
     error: BaseException
     try:
@@ -66,7 +148,7 @@ def run_guarded(command: click.Command, arguments: Sequence[str] | None) -> int:
     line, code = _told(error, arguments)
     line = " ".join(line.split())
     print(f"habeas: {line}", file=sys.stderr)  # noqa: T201 - this is where errors are printed
-    if "--json" in arguments:
+    if "--json" in arguments and not _written.get():
         print(f'{rest}"error": {json.dumps({"message": line, "exit_code": code})}}}')  # noqa: T201
     return code
 
@@ -83,22 +165,22 @@ def _told(error: BaseException, arguments: list[str]) -> tuple[str, int]:
     from habeas_policies import PolicyProblem
 
     match error:
-        case click.Abort():
+        case click.Abort() if not isinstance(error.__cause__, KeyboardInterrupt):
             return "stopped by the user; nothing was done after that", 130
         case click.ClickException():
             return _wrong_usage(error, arguments), 2
         case HabeasError():
             return error.line(), error.exit_code
-        case KeyboardInterrupt():
+        case KeyboardInterrupt() | click.Abort():  # click makes the one into the other
             return "stopped at once; run `habeas resume` to finish", 130
         case PolicyProblem():
             return f"{error}; {error.advice}" if error.advice else str(error), 2
         case LedgerError():
             return str(error), 1
-    # The exception's own text may hold a person's data: say its type and the place in our code, no more.
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "habeas" in f.filename]
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"internal fault, {type(error).__name__}{place}; please report it with this line", 1
+        case OSError(errno=int(number)):
+            # Never which file: its name may be anybody's.
+            return f"the system refuses a file ({os.strerror(number)}); check disk space, disk and owner", 1
+    return internal_fault(error), 1
 
 
 def _asks_for_help(error: click.UsageError) -> bool:

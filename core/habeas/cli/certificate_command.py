@@ -10,6 +10,7 @@ import click
 from habeas.cases.commitment import Opening
 from habeas.cli.context import Settings, json_option, pass_settings
 from habeas.errors import InputError
+from habeas.models import Json
 
 __all__ = ["command"]
 
@@ -38,7 +39,7 @@ def command(settings: Settings, case_id: str, path: Path | None, opening: Path |
     """
     from habeas import aftercare
     from habeas.cases.commitment import openings
-    from habeas.cli.trust import refuse_taken, write_result
+    from habeas.cli.trust import refuse_taken, write_results
     from habeas.control import RunControl
     from habeas.home import private_folder
     from habeas.reports.certificate import certificate_html, opening_json
@@ -63,11 +64,10 @@ def command(settings: Settings, case_id: str, path: Path | None, opening: Path |
             private_folder(app.tools.home.certificates)
             size = certificate["statement"]["entries"][-1]
             path = app.tools.home.certificates / f"{case_id}-{size}.json"
-        write_result(path, (json.dumps(certificate, indent=1) + "\n").encode())
-        write_result(_face(path), certificate_html(certificate))
+        contents = {path: _json(certificate), _face(path): certificate_html(certificate)}
         if opening is not None:
-            text = json.dumps(opening_json(view.case_id, opened), indent=1) + "\n"
-            write_result(opening, text.encode())
+            contents[opening] = _json(opening_json(view.case_id, opened))
+        write_results(contents)
         key = app.seal.newest()
     statement = certificate["statement"]
     if settings.as_json:
@@ -88,6 +88,10 @@ def command(settings: Settings, case_id: str, path: Path | None, opening: Path |
         output.show(f"{opening} shows who it is about: give it to the person, and to nobody else.")
     output.say(f"Check it anywhere: habeas verify {path} --key KEY")
     return 0
+
+
+def _json(document: Json) -> bytes:
+    return (json.dumps(document, indent=1) + "\n").encode()
 
 
 def _face(path: Path) -> Path:

@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from habeas.changes import ConsentState, HeldConsent
+from habeas.cli import consent_drift, consent_export, consent_propagate
 from habeas.cli.context import (
     Settings,
     json_option,
@@ -43,6 +44,11 @@ def command() -> None:
     """What people have agreed to, at every connection."""
 
 
+command.add_command(consent_propagate.command)
+command.add_command(consent_drift.command)
+command.add_command(consent_export.command)
+
+
 @command.command(
     "set",
     epilog="Examples: habeas consent set customer_id=C-100042 marketing_email=withdrawn --yes  ·  "
@@ -70,11 +76,15 @@ def set_consent(
     """
     from habeas.cli.change import change
     from habeas.engine.changing import consent_details, links_with_purpose
+    from habeas.engine.wanted import refuse_stale
 
     with settings.open_app() as app:
         wanted, texts = _sort(words, app.config.purposes)
         subject = resolve_subject(app, [*texts, *read_lines(subject_from, "--subject-from")])
-        details = consent_details(wanted, links_with_purpose(app.tools.links, wanted))
+        now = app.tools.clock.now()
+        refuse_stale(app.tools, subject, wanted, now)
+        said_at = dict.fromkeys(wanted, now)
+        details = consent_details(wanted, links_with_purpose(app.tools.links, wanted), said_at)
         new = app.new_case(
             CaseType.CONSENT, subject, regime=regime, reference=reference, details=details, approved=True
         )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from habeas.cli.output import Output
+from habeas.cli.signals import answered_by_no, stop_on_signals
 from habeas.errors import InputError, RefusedError
 from habeas.home import Home
 
@@ -39,6 +38,7 @@ __all__ = [
     "stop_on_signals",
     "subject_from_option",
     "subject_options",
+    "trust_clock_option",
     "yes_option",
 ]
 
@@ -135,6 +135,9 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str) -> str
     return value
 
 
+trust_clock_option = click.option(
+    "--trust-clock", is_flag=True, help="The clock is right, although nothing has happened here for long."
+)
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask. Needed where nobody can be asked.")
 
 
@@ -195,15 +198,11 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise RefusedError("nobody can be asked whether this is meant", advice="add --yes to go on")
-    # While the question stands no call is in hand that a signal would have to wait for: it is an answer, and it is no.
-    before = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return click.confirm(question, default=False, err=True)
+        with answered_by_no():
+            return click.confirm(question, default=False, err=True)
     except click.Abort:
         return False
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def ask(question: str, control: RunControl) -> bool:
@@ -212,24 +211,3 @@ def ask(question: str, control: RunControl) -> bool:
     agreed = confirm(question, yes=False)
     control.extend(control.clock.monotonic() - started)
     return agreed
-
-
-@contextmanager
-def stop_on_signals(control: RunControl, output: Output) -> Iterator[None]:
-    """Ctrl-C and SIGTERM: finish the calls in hand, record them, say how to go on. A second one stops at once."""
-
-    def handle(number: int, _: FrameType | None) -> None:
-        if control.stopped.is_set():
-            raise KeyboardInterrupt
-        control.stop()
-        output.say(
-            f"\n{signal.Signals(number).name}: finishing the calls in hand; go on later with `habeas resume` "
-            "(once more stops at once)"
-        )
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

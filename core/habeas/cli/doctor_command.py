@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
@@ -14,42 +13,49 @@ from rich.markup import escape
 
 from habeas.cli.context import Settings, json_option, pass_settings
 from habeas.errors import HabeasError
+from habeas.safekeeping.finding import Finding
 
 if TYPE_CHECKING:
     from habeas.app import App
+    from habeas.clock import Clock
+    from habeas.config import Config
+    from habeas.safekeeping.repair import Repair
 
 __all__ = ["command"]
 
 _LOW_DISK_BYTES = 200 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One check and what it found."""
-
-    check: str
-    state: Literal["ok", "warning", "failed"]
-    detail: str
-
-
 @click.command("doctor", epilog="Examples: habeas doctor --json  ·  habeas doctor --schema")
 @click.option("--schema", is_flag=True, help="Show the vendors' fields that no data category covers; sends nothing.")
+@click.option("--repair", is_flag=True, help="Put right what can be, first; never what the ledger says.")
 @json_option
 @pass_settings
-def command(settings: Settings, schema: bool) -> int:
+def command(settings: Settings, schema: bool, repair: bool) -> int:
     """Check configuration, keys, databases, clock, disk, and make one harmless authenticated call per connection.
 
     With --schema: the names of the fields that searches have seen at the vendors so far (never values), and which of
     them no data category covers. Such a field is new, or the merchant's own: say what it is under
     [connections.NAME.fields]. Exit code 3 where there is one.
+
+    With --repair: closes files that are open to others, destroys what killed processes left, makes folders,
+    checkpoints, public keys, indexes and the suppression list again where ledger or vault say what was in them, and
+    destroys again what an older copy has brought back. Each repair is an entry in the ledger. The ledger itself is
+    never repaired: where it is damaged, nothing else is touched.
     """
     if schema:
         return _schema(settings)
     output = settings.output
+    done = _repair(settings) if repair else []
     findings = list(_examine(settings))
     if settings.as_json:
-        output.json({"ok": not _failed(findings), "checks": [f.__dict__ for f in findings]})
+        repaired = {"repaired": [one.__dict__ for one in done]} if repair else {}
+        output.json({"ok": not _failed(findings), **repaired, "checks": [f.__dict__ for f in findings]})
     else:
+        for one in done:
+            output.show(f"repaired: {one.text}", "green")
+        if repair and not done:
+            output.show("There was nothing to repair.")
         styles = {"ok": "green", "warning": "yellow", "failed": "bold red"}
         rows = [[f.check, f"[{styles[f.state]}]{f.state}[/]", escape(f.detail)] for f in findings]
         output.table(["check", "state", "detail"], rows)
@@ -93,13 +99,30 @@ def _failed(findings: list[Finding]) -> bool:
     return any(f.state == "failed" for f in findings)
 
 
+def _repair(settings: Settings) -> list[Repair]:
+    from habeas.clock import SystemClock
+    from habeas.opening import actor
+    from habeas.safekeeping.repair import repair_home
+
+    done, settings.problem = repair_home(settings.home, settings.audit_config(), SystemClock(), actor())
+    return done
+
+
 def _examine(settings: Settings) -> Iterator[Finding]:
+    from habeas.clock import SystemClock
+    from habeas.config import load_config
+    from habeas.safekeeping.examine import examine_home
+
+    config, clock = load_config(settings.config_path), SystemClock()
+    settings.home.require()
+    _require_holidays(config, clock)
+    yield Finding("configuration", "ok", f"{config.path}, {len(config.connections)} connections")
+    of_files = list(examine_home(settings.home, config.audit, clock))
+    yield from of_files
+    if _failed(of_files):
+        yield Finding("all the rest", "warning", "not checked, as long as the files are not in order")
+        return
     with settings.open_app() as app:
-        _require_holidays(app)
-        yield Finding("configuration", "ok", f"{app.config.path}, {len(app.tools.links)} connections")
-        yield _try("keys and vault", lambda: _keys_and_vault(app))
-        yield _try("ledger", lambda: _ledger(app))
-        yield _try("signing key", lambda: _signing(app))
         yield _try("policies", lambda: _policies(app))
         try:
             yield _fields(app)
@@ -111,16 +134,16 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield from _connections(app)
 
 
-def _require_holidays(app: App) -> None:
+def _require_holidays(config: Config, clock: Clock) -> None:
     """Raises :class:`ConfigError` where no case could be opened, since nobody knows the holidays that count."""
     from habeas.errors import ConfigError
     from habeas_policies import PolicyProblem, due
 
-    controller = app.config.controller
+    controller = config.controller
     try:
-        due(controller.regime, app.tools.clock.now(), controller.timezone, holidays=controller.holidays)
+        due(controller.regime, clock.now(), controller.timezone, holidays=controller.holidays)
     except PolicyProblem as problem:
-        raise ConfigError(f"{app.config.path}: {problem}", advice=problem.advice) from None
+        raise ConfigError(f"{config.path}: {problem}", advice=problem.advice) from None
 
 
 def _try(name: str, check: Callable[[], str]) -> Finding:
@@ -132,36 +155,6 @@ def _try(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, "failed", error.line())
     except PolicyProblem as problem:
         return Finding(name, "failed", str(problem))
-
-
-def _keys_and_vault(app: App) -> str:
-    from habeas.errors import StorageError
-
-    home = app.tools.home
-    for path in (home.keys, home.vault, home.suppression):
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError:
-            found = "malformed"
-        finally:
-            database.close()
-        if found != "ok":
-            raise StorageError(f"{path} is damaged", advice="restore it from a backup")
-    return f"{home.path}, all whole"
-
-
-def _ledger(app: App) -> str:
-    from habeas.errors import StorageError
-
-    found = app.seal.verify()
-    if not found.ok:
-        raise StorageError(found.findings[0].text, advice="run `habeas audit verify`")
-    return f"{found.verification.size} entries, all as they were written, {found.unsigned or 'none'} not signed yet"
-
-
-def _signing(app: App) -> str:
-    return f"key {app.seal.ready().key_id.hex()}; checkpoints go to {', '.join(map(str, app.seal.mirrors))}"
 
 
 def _policies(app: App) -> str:
@@ -179,7 +172,7 @@ def _sqlite() -> Finding:
 def _clock(app: App) -> Finding:
     now = app.tools.clock.now()
     last = app.tools.ledger.last()
-    if last is not None and datetime.fromisoformat(last.at) > now + timedelta(minutes=5):
+    if last is not None and datetime.fromisoformat(last.at) - now > timedelta(minutes=5):
         return Finding("clock", "failed", f"it says {now:%Y-%m-%d %H:%M} UTC, before the last ledger entry; set it")
     return Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
 

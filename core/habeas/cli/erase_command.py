@@ -86,7 +86,7 @@ def command(
             if dry_run:
                 plan = app.plan_only(run, subject, app.tools.policy(new.policy))
             else:
-                (case_id,) = app.tools.register.open(run.run_id, [new])
+                case_id = app.open_case(run, new, again=again)
                 with app.hold(case_id):
                     view = _plan_ask_erase(app, run, settings, case_id, yes=yes)
         # Only now: the ledger's head that is shown is the one the run left behind.

@@ -7,12 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from habeas.cli.border import document_written
 from habeas.models import Json, Result
 
 if TYPE_CHECKING:
@@ -48,11 +50,14 @@ class Output:
 
     def json(self, value: Json) -> None:
         """The one document, in ASCII: it survives every encoding, and nothing in it can steer a terminal."""
-        print(json.dumps(value, indent=2))  # noqa: T201
+        text = json.dumps(value, indent=2)
+        document_written()
+        print(text)  # noqa: T201
 
     def say(self, text: str) -> None:
-        """A line of progress or advice."""
-        self.stderr.print(_harmless(text), markup=False, soft_wrap=True)
+        """A line of progress or advice. Where nobody can read it any more, the work goes on all the same."""
+        with suppress(OSError):
+            self.stderr.print(_harmless(text), markup=False, soft_wrap=True)
 
     def show(self, text: str, style: str = "") -> None:
         """A line of result."""
@@ -124,11 +129,18 @@ class Output:
             self.say(f"{work} {'thing remains' if work == 1 else 'things remain'} for a person: see the table.")
 
 
+class _Console(Console):
+    """Leaves to us what a reader who went away means: rich would end the process, whatever it is in the middle of."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO) -> Console:
     width = None if stream.isatty() else 140
     # rich's own NO_COLOR leaves bold and dim; who says no to colours gets plain text.
     colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(
+    return _Console(
         file=stream, stderr=stream is sys.stderr, width=width, color_system=colours, highlight=False, emoji=False
     )
 
@@ -152,7 +164,7 @@ def _how_we_know(row: OutcomeRow) -> str:
 
 def progress_line(event: Event) -> str:
     """One line about one event; empty where there is nothing worth saying."""
-    from habeas.engine.events import CaseBusy, CaseUnapproved, ConnectionFinished, ConnectionSearched
+    from habeas.engine.events import CaseBusy, CaseUnapproved, ConnectionFinished, ConnectionSearched, VendorsAwaited
 
     match event:
         case ConnectionSearched(_, connection, records, ""):
@@ -165,4 +177,7 @@ def progress_line(event: Event) -> str:
             return f"case {case_id} is being worked on by another process"
         case CaseUnapproved(case_id, why):
             return f"case {case_id} waits: {why}; see `habeas case show {case_id}`"
+        case VendorsAwaited(connections, cases, seconds):
+            names = ", ".join(connections)
+            return f"{cases} cases lack only {names}, left alone for another {seconds:.0f} s: then they are tried again"
     return ""

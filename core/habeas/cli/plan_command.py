@@ -53,7 +53,7 @@ def command(
             app.run("plan", lambda event: output.say(progress_line(event)), control) as run,
         ):
             if new is not None:
-                (case_id,) = app.tools.register.open(run.run_id, [new])
+                case_id = app.open_case(run, new, again=again)
             with app.hold(case_id):
                 view = app.tools.register.view(case_id)
                 if view.closed or view.type != CaseType.ERASURE:

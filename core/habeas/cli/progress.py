@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from habeas.cases.view import CaseView, exit_code
 from habeas.cli.output import Output
@@ -17,6 +17,8 @@ from habeas.models import Json
 __all__ = ["RunProgress", "Totals"]
 
 _LINE_EVERY_SECONDS = 5.0
+_RECKON_EVERY_SECONDS = 1.0
+"""How long an estimate stands: it costs a look at what every vendor still allows."""
 
 
 class Totals:
@@ -25,6 +27,7 @@ class Totals:
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
         self.results: Counter[str] = Counter()
+        self.by_connection: dict[str, Counter[str]] = {}
         self.codes: Counter[int] = Counter()
 
     @property
@@ -34,7 +37,9 @@ class Totals:
     def add(self, view: CaseView) -> None:
         """Counts one finished case."""
         self.statuses[str(view.status)] += 1
-        self.results.update(str(row.result) for row in view.outcomes)
+        for row in view.outcomes:
+            self.results[str(row.result)] += 1
+            self.by_connection.setdefault(row.connection, Counter())[str(row.result)] += 1
         self.codes[exit_code(view)] += 1
 
     def exit_code(self) -> int:
@@ -55,26 +60,40 @@ class Totals:
 
     def line(self) -> str:
         """``9 998 completed, 2 incomplete``."""
-        return ", ".join(f"{count} {status}" for status, count in self.statuses.most_common()) or "nothing yet"
+        return _counts(self.statuses) or "nothing yet"
+
+    def outcomes(self) -> str:
+        """``120 erased, 30 absent``."""
+        return _counts(self.results)
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counter.most_common())
 
 
 class RunProgress:
     """Shows how far a run is. ``total`` 0: not known."""
 
-    def __init__(self, output: Output, total: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, output: Output, total: int, monotonic: Callable[[], float] = time.monotonic,
+        left: Callable[[int, float], str] = lambda _, __: "",
+    ) -> None:  # fmt: skip
+        """``left``: what to say of the time that so many more cases take, of which so many were done in a second."""
         self._output = output
         self._total = total
         self._now = monotonic
+        self._left = left
+        self._reckoned, self._left_text = -_RECKON_EVERY_SECONDS, ""
         self._started = self._last = monotonic()
         self.totals = Totals()
         self._bar: Progress | None = None
         if output.stderr.is_terminal:
             self._bar = Progress(
                 TextColumn("cases"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[line]}"),
+                TimeElapsedColumn(), TextColumn("{task.fields[left]}"), TextColumn("{task.fields[line]}"),
                 console=output.stderr, transient=True,
             )  # fmt: skip
-            self._task = self._bar.add_task("cases", total=total or None, rate="", line="")
+            self._task = self._bar.add_task("cases", total=total or None, rate="", left="", line="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -91,10 +110,12 @@ class RunProgress:
         """One case is finished."""
         self.totals.add(view)
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, rate=self._rate(), line=self.totals.line())
+            line = f"{self.totals.line()}: {self.totals.outcomes()}"
+            self._bar.update(self._task, advance=1, rate=self._rate(), left=self._time_left(), line=line)
         elif self._now() - self._last >= _LINE_EVERY_SECONDS:
             self._last = self._now()
-            self._output.say(self._text())
+            more = [self.totals.outcomes(), self._time_left()]
+            self._output.say("; ".join([self._text(), *filter(None, more)]))
 
     def note(self, text: str) -> None:
         """A line besides the bar."""
@@ -105,9 +126,19 @@ class RunProgress:
         """The last line."""
         self._output.say(self._text())
 
-    def _rate(self) -> str:
+    def _per_second(self) -> float:
         seconds = self._now() - self._started
-        return f"{self.totals.cases / seconds:.1f}/s" if seconds > 0 else ""
+        return self.totals.cases / seconds if seconds > 0 else 0.0
+
+    def _rate(self) -> str:
+        return f"{self._per_second():.1f}/s"
+
+    def _time_left(self) -> str:
+        if self._total and self._now() - self._reckoned >= _RECKON_EVERY_SECONDS:
+            self._reckoned = self._now()
+            left = self._total - self.totals.cases
+            self._left_text = self._left(left, self._per_second()) if left > 0 else ""
+        return self._left_text
 
     def _text(self) -> str:
         of = f" of {self._total}" if self._total else ""

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from habeas.cli.context import Settings, confirm, json_option, pass_settings, stop_on_signals, yes_option
+from habeas.cli.context import (
+    Settings,
+    confirm,
+    json_option,
+    pass_settings,
+    stop_on_signals,
+    trust_clock_option,
+    yes_option,
+)
 from habeas.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -21,10 +29,11 @@ __all__ = ["command"]
 @click.command("purge", epilog="Examples: habeas purge --dry-run  ·  from cron: habeas purge --yes --json")
 @click.argument("case_ids", nargs=-1, metavar="[CASE]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be destroyed; destroy nothing.")
+@trust_clock_option
 @yes_option
 @json_option
 @pass_settings
-def command(settings: Settings, case_ids: tuple[str, ...], dry_run: bool, yes: bool) -> int:
+def command(settings: Settings, case_ids: tuple[str, ...], dry_run: bool, trust_clock: bool, yes: bool) -> int:
     """Destroy the keys whose purpose has ended: what was asked and planned in closed cases, and old pseudonyms.
 
     When that is, policies say ([after] keep_details), and [retention] in the configuration. A key is kept while a hold
@@ -33,19 +42,25 @@ def command(settings: Settings, case_ids: tuple[str, ...], dry_run: bool, yes: b
     packages that were moved) are yours to destroy.
     """
     from habeas.control import RunControl
+    from habeas.engine import timekeeping
     from habeas.engine.purge import carry_out_purge, one_purge, plan_purge
 
     output = settings.output
     with settings.open_app() as app, nullcontext() if dry_run else one_purge(app.locks):
+        if not (trust_clock or dry_run):
+            timekeeping.require_clock(app.tools.ledger, app.tools.clock)
         plan = plan_purge(app.tools, app.config.retention, case_ids or None)
         if not settings.as_json:
             _show(app, settings, plan)
+        if not dry_run and app.tools.consents is not None:
+            app.tools.consents.scrub()  # who was taken out is gone; this is of what SQLite may have left of them
         if dry_run or plan.empty:
             return _end(app, settings, plan, dry_run=dry_run)
         if not confirm(f"Destroy {_count(plan)}? It cannot be undone.", yes=yes):
             raise RefusedError("not confirmed; nothing was destroyed")
         control = RunControl(app.tools.clock)
         with stop_on_signals(control, output), app.run("purge", lambda _: None, control) as run:
+            timekeeping.trust_clock(app.tools.ledger, app.tools.clock, run.run_id)
             carry_out_purge(app.tools, run, plan)
         return _end(app, settings, plan, dry_run=False)
 

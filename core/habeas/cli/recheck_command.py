@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from habeas.cli.context import Settings, confirm, json_option, pass_settings, stop_on_signals, yes_option
+from habeas.cli.context import (
+    Settings,
+    confirm,
+    json_option,
+    pass_settings,
+    stop_on_signals,
+    trust_clock_option,
+    yes_option,
+)
 from habeas.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,12 +37,14 @@ __all__ = ["command"]
 @click.option("--all", "everyone", is_flag=True, help="Everyone erased, not only whose day has come.")
 @click.option("--connection", "connections", multiple=True, metavar="NAME", help="Only there; may be repeated.")
 @click.option("--erase", is_flag=True, help="Erase again whoever came back.")
+@trust_clock_option
 @yes_option
 @json_option
 @pass_settings
 def command(
-    settings: Settings, case_ids: tuple[str, ...], everyone: bool, connections: tuple[str, ...], erase: bool, yes: bool
-) -> int:
+    settings: Settings, case_ids: tuple[str, ...], everyone: bool, connections: tuple[str, ...], erase: bool,
+    trust_clock: bool, yes: bool,
+) -> int:  # fmt: skip
     """Look up erased people again, and say who came back. Reads only, unless --erase is given.
 
     Without an argument: those whose day has come, a week and a month after the case unless their policy says otherwise
@@ -43,6 +53,7 @@ def command(
     """
     from habeas import aftercare
     from habeas.control import RunControl
+    from habeas.engine import timekeeping
     from habeas.engine.events import Rechecked
 
     output = settings.output
@@ -50,6 +61,9 @@ def command(
         unknown = set(connections) - set(app.tools.links)
         if unknown:
             raise InputError("there is no such connection", advice=f"configured: {', '.join(app.tools.links)}")
+        if not trust_clock:
+            # One that is made before its day would count, and not be made on it.
+            timekeeping.require_clock(app.tools.ledger, app.tools.clock)
         if erase:
             app.refuse_without_four_eyes()
         if erase and not confirm("Erase again whoever came back? It cannot be undone.", yes=yes):
@@ -57,6 +71,7 @@ def command(
             output.say("Nobody is erased again.")
         control = RunControl(app.tools.clock)
         with stop_on_signals(control, output), app.run("recheck", lambda _: None, control) as run:
+            timekeeping.trust_clock(app.tools.ledger, app.tools.clock, run.run_id)
             looked = list(aftercare.recheck(app, run, everyone=everyone, case_ids=case_ids, connections=connections))
             found = [one for one in looked if isinstance(one, Rechecked)]
             again = _erase_again(app, run, settings, found) if erase else []

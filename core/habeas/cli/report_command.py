@@ -155,7 +155,7 @@ def _systems(config: Config) -> list[System]:
 
 
 def _write(report: Report, form: str, path: Path, *, make_folder: bool) -> list[Path]:
-    from habeas.cli.trust import refuse_taken, write_result
+    from habeas.cli.trust import refuse_taken, write_results
     from habeas.home import private_folder
     from habeas.reports.compliance import figures_csv, register_csv, report_html
 
@@ -171,8 +171,7 @@ def _write(report: Report, form: str, path: Path, *, make_folder: bool) -> list[
             register = path.with_name(f"{path.stem}-register{path.suffix or '.csv'}")
             contents = {path: figures_csv(report), register: register_csv(report)}
     refuse_taken(*contents)
-    for name, content in contents.items():
-        write_result(name, content)
+    write_results(contents)
     return list(contents)
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from habeas.errors import InputError
+from habeas.errors import InputError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
     from habeas_audit import VerifierKey
 
-__all__ = ["read_keys", "refuse_taken", "write_result"]
+__all__ = ["new_result", "read_keys", "refuse_taken", "write_results"]
 
 _MOST_BYTES = 64 * 1024
+_OF_THE_DISK = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
 
 
 def read_keys(given: Iterable[str]) -> tuple[VerifierKey, ...]:
@@ -55,13 +59,35 @@ def refuse_taken(*paths: Path) -> None:
             raise InputError(f"{path.parent} is not a folder", advice="make it first")
 
 
-def write_result(path: Path, content: bytes) -> None:
-    """Writes a new file (0600), whole and durably; raises :class:`InputError` where the name is taken."""
-    from habeas.home import write_private
+def write_results(contents: Mapping[Path, bytes]) -> None:
+    """Writes new files (0600), each whole and durably: all of them, or none. Raises as :func:`new_result`."""
+    made: list[Path] = []
+    try:
+        for path, content in contents.items():
+            with new_result(path) as file:
+                file.write(content)
+            made.append(path)
+    except BaseException:
+        for path in made:
+            with suppress(OSError):
+                path.unlink()
+        raise
+
+
+@contextmanager
+def new_result(path: Path) -> Iterator[BinaryIO]:
+    """A new file (0600) that gets its name once it is whole.
+
+    Raises :class:`InputError` where the name cannot be used, :class:`StorageError` where the disk refuses it.
+    """
+    from habeas.home import new_private
 
     try:
-        write_private(path, content)
+        with new_private(path) as file:
+            yield file
     except FileExistsError:
         raise InputError(f"{path} exists already", advice="name another file, or move it away") from None
     except OSError as error:
+        if error.errno in _OF_THE_DISK:
+            raise StorageError(f"{path} cannot be written ({error.strerror})", advice="check the disk") from None
         raise InputError(f"{path} cannot be written ({error.strerror})") from None

@@ -16,12 +16,14 @@ from zoneinfo import ZoneInfo
 
 from habeas.errors import ConfigError
 from habeas.models import Field, Json
+from habeas_policies import fits
 
 __all__ = [
     "ApprovalConfig",
     "AuditConfig",
     "Config",
     "ConnectionConfig",
+    "ConsentConfig",
     "Controller",
     "IdentityConfig",
     "RetentionConfig",
@@ -102,6 +104,16 @@ class RetentionConfig:
     """Counted from an erasure: a place on the suppression list; empty: until somebody lifts it."""
 
 
+@dataclass(frozen=True)
+class ConsentConfig:
+    """How consents of many people are sent."""
+
+    read_back: str = "full"
+    """``full``, or ``sample:PERCENT``."""
+    records: Mapping[str, Json] = field(default_factory=dict)
+    """What records of consent tell of the controller and its purposes."""
+
+
 @dataclass(frozen=True, repr=False)
 class ConnectionConfig:
     """One account at a vendor, secrets still as references."""
@@ -113,6 +125,8 @@ class ConnectionConfig:
     settings: Mapping[str, Json]
     fields: Mapping[str, str] = field(default_factory=dict)
     """Fields of the vendor that the plugin does not know, and what they are: ``customer.metadata.size``, a category."""
+    quota_timezone: str = "UTC"
+    """Whose midnight begins the day of a quota among the limits."""
 
     def __repr__(self) -> str:
         return f"ConnectionConfig({self.name}, plugin={self.plugin})"
@@ -136,6 +150,7 @@ class Config:
     audit: AuditConfig = AuditConfig()
     retention: RetentionConfig = RetentionConfig()
     approvals: ApprovalConfig = ApprovalConfig()
+    consent: ConsentConfig = ConsentConfig()
 
 
 def load_config(path: Path) -> Config:
@@ -164,7 +179,9 @@ def load_config(path: Path) -> Config:
 
 def schema_problems(value: Json, schema: Mapping[str, Json]) -> Iterable[str]:
     """What is wrong with a value, one line each, without quoting values (they may be secrets)."""
-    from jsonschema import Draft202012Validator
+    if fits(value, schema):
+        return
+    from jsonschema import Draft202012Validator  # slow to load, and most files need no explanation
 
     for error in sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(map(str, e.absolute_path))):
         where = ".".join(str(part) for part in error.absolute_path)
@@ -240,6 +257,7 @@ def _config(path: Path, table: Mapping[str, Json]) -> Config:
         audit=_audit(path, table.get("audit", {})),
         retention=RetentionConfig(**table.get("retention", {})),
         approvals=ApprovalConfig(**table.get("approvals", {})),
+        consent=_consent(path, table.get("consent", {})),
     )
 
 
@@ -257,13 +275,26 @@ def _audit(path: Path, table: Mapping[str, Json]) -> AuditConfig:
 
 def _controller(path: Path, table: Mapping[str, Json]) -> Controller:
     controller = Controller(**table)
-    try:
-        ZoneInfo(controller.timezone)
-    except (KeyError, ValueError, OSError):
-        raise ConfigError(
-            f"{path}: controller.timezone is not a known time zone", advice="write Europe/Berlin"
-        ) from None
+    _check_zone(f"{path}: controller.timezone", controller.timezone)
     return controller
+
+
+def _check_zone(where: str, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(f"{where} is not a known time zone", advice="write Europe/Berlin") from None
+
+
+def _consent(path: Path, table: Mapping[str, Json]) -> ConsentConfig:
+    records: Mapping[str, Json] = table.get("records", {})
+    unknown = sorted(set(records.get("purposes", {})) - set(table.get("purposes", {})))
+    if unknown:
+        raise ConfigError(
+            f"{path}: consent.records.purposes names {', '.join(unknown)}, which is no purpose",
+            advice="name purposes under [consent.purposes]",
+        )
+    return ConsentConfig(table.get("read_back", "full"), records)
 
 
 def _purposes(path: Path, table: Mapping[str, Json]) -> Mapping[str, Mapping[str, Mapping[str, Json]]]:
@@ -290,8 +321,10 @@ def _connection(path: Path, name: str, table: Mapping[str, Json]) -> ConnectionC
         )
     _check_url(f"{path}: connections.{name}.base_url", table["base_url"])
     settings = {k: v for k, v in table.items() if k not in ("plugin", "base_url", "limits", "fields")}
-    limits, fields = table.get("limits", {}), table.get("fields", {})
-    return ConnectionConfig(name, table["plugin"], table["base_url"], limits, settings, fields)
+    limits, fields = dict(table.get("limits", {})), table.get("fields", {})
+    zone = limits.pop("quota_timezone", "UTC")
+    _check_zone(f"{path}: connections.{name}.limits.quota_timezone", zone)
+    return ConnectionConfig(name, table["plugin"], table["base_url"], limits, settings, fields, zone)
 
 
 def _check_url(where: str, url: str) -> None:

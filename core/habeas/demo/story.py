@@ -310,7 +310,7 @@ def _change_one_byte(path: Path) -> int:
     seq, body = database.execute(
         "SELECT seq, body FROM entries WHERE type = 'record.outcome' ORDER BY seq LIMIT 1"
     ).fetchone()
-    changed = bytes(body).replace(b'"count":', b'"counT":', 1)
+    changed = bytes(body).replace(b'"result":', b'"resulT":', 1)
     database.execute("UPDATE entries SET body = ? WHERE seq = ?", (changed, seq))
     for _, sql in triggers:
         database.execute(sql)

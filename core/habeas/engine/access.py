@@ -42,6 +42,8 @@ class AccessPass:
 
     def execute(self) -> CaseView:
         """Fetches, writes the package, then the outcomes."""
+        from habeas.reports.package import check_source
+
         self._tools.ledger.append(Draft("case.started", self.case_id, self._run.run_id))
         view = self._tools.register.view(self.case_id)
         links = list(self._tools.links.values())
@@ -52,8 +54,10 @@ class AccessPass:
             inventory = self._tools.registry.inventory(link.info.name, connection, request.subject)
             self._run.emit(ConnectionSearched(self.case_id, link.name, sum(r.count for r in inventory.records)))
             export = self._tools.registry.export(link.info.name, connection, request.subject, inventory)
+            fetched = Fetched(inventory, export)
+            check_source(_source(link, fetched))
             try:
-                return self._withheld(link, view, Fetched(inventory, export))
+                return self._withheld(link, view, fetched)
             except PolicyProblem as problem:
                 # Gone or expired since the case was opened: this case's trouble, not the whole run's.
                 raise VendorError(problem.line()) from None

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from habeas.cases.view import CaseView
 from habeas.clock import rfc3339
 from habeas.config import ApprovalConfig
+from habeas.engine.timekeeping import seen_since
 from habeas.engine.tools import Run, Tools
 from habeas.errors import ConfigError, RefusedError
 from habeas.models import CaseStatus, Json
@@ -66,7 +67,9 @@ def require_approval(tools: Tools, config: ApprovalConfig, run: Run, view: CaseV
         raise RefusedError(f"the plan of case {view.case_id} is not approved", advice="`habeas approve` it first")
     if approval.digest != view.plan_digest:
         raise RefusedError("the approval is of another plan", advice="`habeas approve` the one as it stands")
-    if datetime.fromisoformat(approval.expires_at) <= tools.clock.now():
+    given = tools.ledger.last(view.case_id, ["case.approved"])
+    seen = seen_since(tools.ledger, given.seq if given is not None else 0, tools.clock.now())
+    if datetime.fromisoformat(approval.expires_at) <= seen:
         raise RefusedError(f"the approval has expired at {approval.expires_at}", advice="`habeas approve` it again")
     approver = verified_approver(tools, config, view)
     if approver == planner_of(tools, view.planned_in):

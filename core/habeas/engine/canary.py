@@ -300,7 +300,10 @@ class CanaryPass:
         if not items and not trial.resumed:
             return None, Verdict.FAILED, "nothing was found to erase"
         left = sorted({row.record for row in trial.rows if row.result in _FOR_A_PERSON})
-        return None, Verdict.WORKED, f"left to a person: {', '.join(left)}" if left else trial.rows[0].evidence
+        if left:
+            return None, Verdict.WORKED, f"left to a person: {', '.join(left)}"
+        # No row: nothing had been made yet when the first pass was killed.
+        return None, Verdict.WORKED, trial.rows[0].evidence if trial.rows else found.evidence
 
     def _verify(self, trial: _Trial) -> tuple[None, Verdict, str]:
         found = self._search(trial)

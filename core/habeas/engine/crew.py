@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 _Deliver = Callable[[], None]
 
+_MOST_LOST = 3
+"""Tasks of one connection that may never come back before its plugin is left alone."""
+
 
 class Crew:
     """At most ``size`` daemon threads, started as they are needed. They end once nobody holds the crew any more."""
@@ -25,12 +28,25 @@ class Crew:
         self._size = size
         self._board = _Board()
         self._threads = 0
+        self._lost = 0
         self._dismiss = weakref.finalize(self, self._board.dismiss, size)
         self._dismiss.atexit = False
 
     def close(self) -> None:
         """Sends the threads home, each after the task in hand; their connections go with them."""
         self._dismiss()
+
+    @property
+    def broken(self) -> bool:
+        """Whether so many tasks were given up that no further one should be begun."""
+        return self._lost >= min(_MOST_LOST, self._size)
+
+    def give_up(self) -> None:
+        """One task does not come back: another thread takes the place of the one that is stuck in it."""
+        with self._board.lock:
+            self._lost += 1
+            self._board.idle += self._board.tasks.empty()
+        self._start()
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """Runs ``task`` on a thread of the crew; its result or exception is in the future."""
@@ -51,8 +67,11 @@ class Crew:
                 self._board.idle = max(0, self._board.idle - 1)
         self._board.tasks.put(run)
         if start:
-            threading.Thread(target=self._board.work, name=self._name, daemon=True).start()
+            self._start()
         return future
+
+    def _start(self) -> None:
+        threading.Thread(target=self._board.work, name=self._name, daemon=True).start()
 
 
 class _Board:

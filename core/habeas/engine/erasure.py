@@ -6,14 +6,14 @@ import itertools
 from dataclasses import replace
 from datetime import datetime
 
+from habeas.cases.outcomes import Row
 from habeas.cases.register import Request
-from habeas.cases.view import WHOLE, CaseView
+from habeas.cases.view import WHOLE, CaseView, plan_item
 from habeas.engine.events import ConnectionFinished, ConnectionSearched
 from habeas.engine.links import Link
 from habeas.engine.plan import ConnectionPlan, Plan, plan_connection
 from habeas.engine.tools import (
     ConnectionTrouble,
-    Row,
     Run,
     Tools,
     begin,
@@ -118,10 +118,8 @@ class ErasurePass:
 
     def _store(self, plan: Plan, ground: str) -> None:
         digest = plan_digest(self._tools, plan)
-        # Each plan has its own name: a crash between vault and ledger cannot leave the ledger with another's content.
-        item = f"plan/{digest[-16:]}"
-        sealed = self._tools.vault.put(self.case_id, item, plan.to_json())
-        data = {"digest": digest, "item": item, "sealed": sealed, "records": plan_counts(plan)}
+        sealed = self._tools.vault.put(self.case_id, plan_item(digest), plan.to_json())
+        data = {"digest": digest, "sealed": sealed, "records": plan_counts(plan)}
         if ground:
             data["ground"] = ground
         self._tools.ledger.append(Draft("plan.made", self.case_id, self._run.run_id, "", "", data))
@@ -242,12 +240,15 @@ def plan_digest(tools: Tools, plan: Plan) -> str:
     return "sha256:" + tools.keys.fingerprint(b"plan", content).hex()
 
 
-def plan_counts(plan: Plan) -> dict[str, list[list[str | int]]]:
-    """Connection → [kind, action, count]: what may be said of a plan in the ledger."""
-    return {
-        part.connection: [[i.record.kind, str(i.action), i.record.count] for i in part.items]
-        for part in plan.connections
-    }
+def plan_counts(plan: Plan) -> dict[str, dict[str, dict[str, int]]]:
+    """Connection → action → kind → how many: what may be said of a plan in the ledger."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for part in plan.connections:
+        of_part = counts.setdefault(part.connection, {})
+        for item in part.items:
+            kinds = of_part.setdefault(str(item.action), {})
+            kinds[item.record.kind] = kinds.get(item.record.kind, 0) + item.record.count
+    return counts
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from habeas.models import Json, Result
 __all__ = [
     "CaseBusy",
     "CaseFinished",
+    "CaseNotBegun",
     "CaseRechecked",
     "CaseUnapproved",
     "ConnectionFinished",
@@ -18,6 +19,7 @@ __all__ = [
     "Event",
     "NobodyKnown",
     "Rechecked",
+    "VendorsAwaited",
 ]
 
 
@@ -52,6 +54,22 @@ class CaseBusy:
     """Another process works on the case."""
 
     case_id: str
+
+
+@dataclass(frozen=True)
+class CaseNotBegun:
+    """The time is over, or its calls do not fit into a quota: it stays as it was."""
+
+    case_id: str
+
+
+@dataclass(frozen=True)
+class VendorsAwaited:
+    """Nothing is left but cases of vendors that are left alone for a while: then they are passed over again."""
+
+    connections: tuple[str, ...]
+    cases: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -96,4 +114,13 @@ class CaseRechecked:
     result: Rechecked | NobodyKnown
 
 
-Event = ConnectionSearched | ConnectionFinished | CaseFinished | CaseBusy | CaseUnapproved | CaseRechecked
+Event = (
+    ConnectionSearched
+    | ConnectionFinished
+    | CaseFinished
+    | CaseBusy
+    | CaseNotBegun
+    | CaseUnapproved
+    | CaseRechecked
+    | VendorsAwaited
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from habeas.cases.view import CaseView
 from habeas.config import RetentionConfig
 from habeas.engine.tools import Run, Tools
 from habeas.errors import StorageError
-from habeas.home import destroy_file
+from habeas.home import destroy_file, drafts_of
 from habeas.models import CaseType
 from habeas_audit import Draft
 from habeas_policies import After, Period, PolicyProblem
@@ -189,7 +189,7 @@ def _package(tools: Tools, view: CaseView) -> Path | None:
     if output:
         return Path(output) if _is_ours(tools, view.case_id, Path(output)) else None
     path = tools.home.packages / f"{view.case_id}.zip"
-    return path if path.is_file() else None
+    return path if path.is_file() or drafts_of(path) else None
 
 
 def _is_ours(tools: Tools, case_id: str, path: Path) -> bool:
@@ -209,10 +209,11 @@ def _is_ours(tools: Tools, case_id: str, path: Path) -> bool:
 
 
 def _destroy_package(path: Path) -> None:
-    """Destroys a package."""
+    """Destroys a package, and what a killed process left of one."""
     try:
-        destroy_file(path)
-    except FileNotFoundError:
-        return  # somebody else has taken it away since the plan was made
+        for one in (path, *drafts_of(path)):
+            # Somebody else may have taken it away since the plan was made.
+            with suppress(FileNotFoundError):
+                destroy_file(one)
     except OSError as error:
         raise StorageError(f"the package {path} cannot be destroyed ({error.strerror})") from None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
+from habeas.cases.consents import ConsentStore
 from habeas.cases.keys import KeyStore
+from habeas.cases.outcomes import Row, outcome_data
 from habeas.cases.register import Register
 from habeas.cases.suppression import SuppressionList
 from habeas.cases.vault import Vault
@@ -17,6 +20,7 @@ from habeas.cases.view import CaseView
 from habeas.clock import Clock
 from habeas.config import ApprovalConfig, Controller
 from habeas.control import RunControl
+from habeas.engine.crew import Crew
 from habeas.engine.events import Event
 from habeas.engine.journal import CaseJournal, close_holes
 from habeas.engine.links import Link
@@ -40,6 +44,7 @@ __all__ = [
     "conclude",
     "counted",
     "journal_for",
+    "outcome_drafts",
     "refuse_suppressed",
     "search",
     "side_by_side",
@@ -52,6 +57,10 @@ T = TypeVar("T")
 
 _GRACE_SECONDS = 2.0
 """How much longer than its run a connection's thread is waited for, before it is left behind."""
+_IDLE_SECONDS = 30.0
+"""How long a plugin may neither send nor wait for its turn, before its thread is left behind."""
+_LOOK_SECONDS = 1.0
+"""How often it is looked whether it does."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +80,15 @@ class Tools:
     fields: FieldMemory
     suppression: SuppressionList
     approvals: ApprovalConfig = field(default_factory=ApprovalConfig)
+    consents: ConsentStore | None = None
+    """What people want; ``None``: it is not kept."""
 
     def local_date(self, at: datetime) -> date:
         """The day it is at the controller's seat."""
-        return at.astimezone(ZoneInfo(self.controller.timezone)).date()
+        try:
+            return at.astimezone(ZoneInfo(self.controller.timezone)).date()
+        except OverflowError:
+            return at.date()  # the calendar's first or last day: a clock that is out of its mind must not end a run
 
 
 @dataclass(frozen=True)
@@ -108,21 +122,66 @@ def attempt(task: Callable[[], T]) -> T | ConnectionTrouble:
 def side_by_side(links: Iterable[Link], task: Callable[[Link], T], control: RunControl) -> list[T | ConnectionTrouble]:
     """One task per connection, each on that connection's own threads. Results in the order of ``links``.
 
-    A task that does not come back when the run is over is left behind: the run is ended, so that it can send nothing
-    more, and its connection counts as unknown.
+    A task that does not come back, when the run is over or while its plugin does nothing for long, is left behind: it
+    can send nothing more, and its connection counts as unknown. Where that has happened too often, nothing is begun.
     """
-    futures = [link.crew.submit(lambda link=link: attempt(lambda: task(link))) for link in links]  # type: ignore[misc]
-    return [_result(future, control) for future in futures]
+    jobs = [_Job(link.crew, lambda link=link: task(link), control) for link in links]  # type: ignore[misc]
+    return [job.result() for job in jobs]
 
 
-def _result(future: concurrent.futures.Future[T | ConnectionTrouble], control: RunControl) -> T | ConnectionTrouble:
-    remaining = control.remaining()
-    try:
-        # Counted from the run's end, not from now: several that hang share one grace.
-        return future.result(None if remaining == float("inf") else max(0.0, remaining + _GRACE_SECONDS))
-    except concurrent.futures.TimeoutError:
-        control.stop()
-        return ConnectionTrouble(Result.UNKNOWN, "it did not come back in time; go on with `habeas resume`")
+_GO_ON = "go on with `habeas resume`"
+_NOT_ASKED = ConnectionTrouble(Result.FAILED, f"its plugin has not come back too often in this run; {_GO_ON}")
+
+
+class _Job(Generic[T]):
+    """A task that one connection's thread does, and whoever waits for it, but not for ever."""
+
+    def __init__(self, crew: Crew, task: Callable[[], T], run: RunControl) -> None:
+        self._crew, self._run, self._control = crew, run, run.task()
+        self._begun = threading.Event()
+        self._future = None if crew.broken else crew.submit(lambda: self._do(task))
+
+    def _do(self, task: Callable[[], T]) -> T | ConnectionTrouble:
+        with self._control.doing():
+            self._begun.set()
+            return attempt(task)
+
+    def result(self) -> T | ConnectionTrouble:
+        """What came of it, or why nothing did."""
+        while self._future is not None and (why := self._given_up()) == "":
+            done, _ = concurrent.futures.wait([self._future], min(_LOOK_SECONDS, self._seconds()))
+            if done:
+                return self._future.result()
+        if self._future is None:
+            return _NOT_ASKED
+        self._control.stop()
+        if self._future.cancel():
+            return _NOT_ASKED if self._crew.broken else ConnectionTrouble(Result.FAILED, f"{why}; {_GO_ON}")
+        self._crew.give_up()
+        return ConnectionTrouble(Result.UNKNOWN, f"{why}; {_GO_ON}")
+
+    def _seconds(self) -> float:
+        """Until the run is over, and a grace: counted from its end, so that several that hang share one."""
+        return max(0.0, self._run.remaining() + _GRACE_SECONDS)
+
+    def _given_up(self) -> str:
+        """Why it is not waited for any longer; empty: it is."""
+        if self._seconds() <= 0 and not self._done():
+            self._run.stop()
+            return "it did not come back in time"
+        if not self._begun.is_set():
+            return _NOT_ASKED.text if self._crew.broken else ""
+        idle = self._patience()
+        if self._control.idle() > idle and not self._done():
+            return f"its plugin did nothing for {idle:.0f} s and was left behind"
+        return ""
+
+    def _patience(self) -> float:
+        """Seconds that a plugin may do nothing: of a short run only a part, so that those after it have their turn."""
+        return min(_IDLE_SECONDS, max(_IDLE_SECONDS / 6, (self._run.max_seconds or float("inf")) / 3))
+
+    def _done(self) -> bool:
+        return self._future is not None and self._future.done()
 
 
 def search(tools: Tools, run: Run, link: Link, subject: Subject) -> Inventory:
@@ -143,42 +202,6 @@ def counted(inventory: Inventory) -> dict[str, int]:
 # -- outcomes into the ledger -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Row:
-    """One outcome on its way into the ledger."""
-
-    record: str
-    item: str
-    count: int
-    result: Result
-    reason: str = ""
-    until: str = ""
-    evidence: str = ""
-    purpose: str = ""
-    field: str = ""
-    legal_basis: str = ""
-    """Of a policy's hold."""
-
-    def data(self, plugin: str) -> dict[str, Json]:
-        """The entry's data; what is empty is left out."""
-        data: dict[str, Json] = {
-            "plugin": plugin,
-            "record": self.record,
-            "item": self.item,
-            "count": self.count,
-            "result": str(self.result),
-        }
-        optional = {
-            "reason": self.reason,
-            "until": self.until,
-            "evidence": self.evidence,
-            "purpose": self.purpose,
-            "field": self.field,
-            "legal_basis": self.legal_basis,
-        }
-        return data | {name: value for name, value in optional.items() if value}
-
-
 def write_rows(
     tools: Tools, run: Run, view: CaseView, connection: str, plugin: str, rows: Sequence[Row]
 ) -> dict[Result, int]:
@@ -186,11 +209,21 @@ def write_rows(
 
     Returns how many of each result this connection now has.
     """
+    drafts = outcome_drafts(run, view, connection, plugin, rows)
+    if drafts:
+        tools.ledger.append(*drafts)
+    counts: dict[Result, int] = {}
+    for row in rows:
+        counts[row.result] = counts.get(row.result, 0) + 1
+    return counts
+
+
+def outcome_drafts(run: Run, view: CaseView, connection: str, plugin: str, rows: Sequence[Row]) -> list[Draft]:
+    """The entries that say what became of a connection's records, less what is final already."""
     final = {r.item for r in view.outcomes if r.connection == connection and r.result.final}
     drafts = [
-        Draft("record.outcome", view.case_id, run.run_id, connection, "", row.data(plugin))
-        for row in rows
-        if row.item not in final
+        Draft("record.outcome", view.case_id, run.run_id, connection, "", data)
+        for data in outcome_data(plugin, [row for row in rows if row.item not in final])
     ]
     # A hold is queued as it is placed: `habeas resume` erases what it keeps when its time is over.
     drafts += [
@@ -198,12 +231,7 @@ def write_rows(
         for row in rows
         if row.item not in final and row.result is Result.RETAINED and row.legal_basis and row.until
     ]
-    if drafts:
-        tools.ledger.append(*drafts)
-    counts: dict[Result, int] = {}
-    for row in rows:
-        counts[row.result] = counts.get(row.result, 0) + 1
-    return counts
+    return drafts
 
 
 def begin(tools: Tools, run: Run, case_id: str) -> CaseView:
@@ -247,7 +275,7 @@ def journal_for(
             refuse_suppressed(tools, writes_about)
 
     return CaseJournal(
-        tools.ledger, tools.keys, run.control, case_id=case_id, run_id=run.run_id, connection=connection,
+        tools.ledger, tools.keys, run.control.here, case_id=case_id, run_id=run.run_id, connection=connection,
         earlier=tools.ledger.entries(case_id=case_id, types=["call.intent"]), guard=guard,
     )  # fmt: skip
 
@@ -264,8 +292,13 @@ def refuse_suppressed(tools: Tools, subject: Subject) -> None:
 
 
 def suppress(tools: Tools, run: Run, case_id: str, subject: Subject) -> None:
-    """Puts an erased person on the suppression list, and writes that it was done; the second time it does nothing."""
+    """Puts an erased person on the suppression list, and writes that it was done; the second time it does nothing.
+
+    What they wanted is forgotten: nothing is wanted for them any more.
+    """
     tools.suppression.add(case_id, subject, tools.clock.now())
+    if tools.consents is not None:
+        tools.consents.remove(subject)
     # Asked of the ledger, not of the list: a process may have died between the two.
     last = tools.ledger.last(case_id, ["suppression.added", "suppression.lifted"])
     if last is None or last.type != "suppression.added":

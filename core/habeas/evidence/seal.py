@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Seal", "witnesses_in"]
 
+_REHASHED = 2000
+"""Of the newest entries so many are hashed anew when a command starts: some milliseconds."""
 _MOST_NAMED = 150
 """Checkpoints named in one entry: as many as fit."""
 
@@ -57,8 +59,12 @@ class Seal:
         """What an authority outside did not do; the seal holds without it."""
 
     def require_continuity(self) -> None:
-        """Raises :class:`~habeas_audit.LedgerBehind` where the ledger is not the one that was signed."""
+        """Raises :class:`~habeas_audit.LedgerBehind` where the ledger is not the one that was signed, and
+        :class:`~habeas_audit.LedgerDamaged` where one of its newest entries is not as it was written.
+        """
         self._notary.require_continuity()
+        with self._ledger.proofs() as proofs:
+            proofs.require_newest(_REHASHED)
 
     def newest(self) -> SignedCheckpoint | None:
         """The checkpoint over the most entries."""

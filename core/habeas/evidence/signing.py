@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -57,9 +56,13 @@ class FolderKeys:
             raise StorageError(f"the signing key cannot be written to {self._folder} ({error.strerror})") from None
 
     def destroy(self, key: VerifierKey) -> None:
-        with suppress(FileNotFoundError):
+        try:
             destroy_file(self._path(key))
             sync_folder(self._folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise StorageError(f"the signing key {self._path(key)} cannot be destroyed ({error.strerror})") from None
 
     def _path(self, key: VerifierKey) -> Path:
         return self._folder / f"{key.key_id.hex()}.pem"
@@ -116,16 +119,24 @@ def open_key_place(folder: Path, reference: str) -> KeyPlace:
 def publish(folder: Path, key: VerifierKey) -> None:
     """Puts a public key beside the private ones, as the line that other tools take. One that is there stays."""
     private_folder(folder)
-    with suppress(FileExistsError):
+    try:
         write_private(folder / f"{key.key_id.hex()}.pub", f"{key.text}\n".encode())
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StorageError(f"the public key cannot be written to {folder} ({error.strerror})") from None
 
 
 def revoke(folder: Path, key: VerifierKey) -> None:
     """Trusts a public key no more: whoever stole its private half can sign as well as we could."""
     path = folder / f"{key.key_id.hex()}.pub"
-    with suppress(FileNotFoundError):
+    try:
         path.rename(path.with_suffix(".revoked"))
         sync_folder(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{path} cannot be renamed ({error.strerror})", advice="rename it to .revoked") from None
 
 
 def known_keys(folder: Path) -> tuple[VerifierKey, ...]:

@@ -25,9 +25,10 @@ from habeas.errors import (
     RunEnded,
     VendorError,
 )
+from habeas.http.breaker import Breaker
 from habeas.http.decisions import Decision, Event, decide, event_of
 from habeas.http.limits import Limiter
-from habeas.http.retry import LONGEST_WAIT, backoff, retry_after
+from habeas.http.retry import LONGEST_WAIT, asked_to_wait, backoff
 from habeas.http.transport import Answer, Prepared, Request, Transport
 
 __all__ = ["Api", "Change", "Journal", "cannot_be_read"]
@@ -91,13 +92,16 @@ class Api:
         control: RunControl,
         journal: Journal | None = None,
         draw: Callable[[], float] = random.random,
+        breaker: Breaker | None = None,
     ) -> None:
+        """``breaker`` is the connection's, shared by all its cases; without one, the vendor is asked come what may."""
         self._transport = transport
         self._auth = auth
         self._limiter = limiter
         self._control = control
         self._journal = journal
         self._draw = draw
+        self._breaker = breaker
         self.changes = 0
         """How many changing attempts were made."""
         self.read_since_change = False
@@ -185,7 +189,12 @@ class Api:
     ) -> Answer:
         prepared = self._transport.prepare(request)
         while True:
+            if self._breaker is not None:
+                self._control.check()
+                self._breaker.check(request.name)
             event, answer, error = self._attempt(prepared, ok, conflicts, tries, changes=changes)
+            if self._breaker is not None:
+                self._breaker.note(event, 0 if answer is None else answer.status)
             decision = decide(event, changes=changes)
             if decision is Decision.DONE and answer is not None:
                 return answer
@@ -246,7 +255,8 @@ class Api:
     def _wait(self, event: Event, attempt: int, answer: Answer | None, problem: VendorError) -> None:
         seconds = backoff(attempt, self._draw())
         if event is Event.LIMITED and answer is not None:
-            asked = retry_after(answer.headers.get("retry-after"), self._control.clock.now())
+            header = self._transport.limits.reset_header
+            asked = asked_to_wait(answer.headers, self._control.clock.now(), header)
             seconds = asked or seconds
             # The vendor means the account, not this call: everybody waits.
             self._limiter.pause(min(seconds, _LONGEST_PAUSE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from habeas.clock import Clock
 from habeas.control import RunControl
@@ -18,14 +19,23 @@ _LOOK_UP_SECONDS = 0.2
 """How often a thread that waits for a place looks whether its run has ended."""
 
 
+class Meter(Protocol):
+    """Counts calls against what a vendor's contract allows in a day or a month."""
+
+    def take(self) -> None:
+        """Counts one, durably, before it is sent. Raises :class:`~habeas.errors.QuotaSpent`."""
+
+
 class Limiter:
     """Evenly spaced start times, at most so many calls at once, and a pause that all share.
 
     Even spacing, unlike a bucket, never exceeds the rate in any window, whatever the vendor's window is.
     """
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, limits: Limits, clock: Clock, meter: Meter | None = None) -> None:
+        self._clock, self._meter = clock, meter
+        self.started = self.long_pauses = 0
+        """How many calls were let through, and how often the vendor asked for more time than anybody here waits."""
         self._interval = 1.0 / limits.requests_per_second
         self._places = threading.BoundedSemaphore(limits.concurrency)
         self._lock = threading.Lock()
@@ -34,22 +44,32 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Nobody starts before this many seconds have passed, not even who is waiting for its turn already."""
         with self._lock:
+            self.long_pauses += seconds > LONGEST_WAIT
             self._resumes = max(self._resumes, self._clock.monotonic() + seconds)
+
+    def pause_left(self) -> float:
+        """Seconds for which nobody starts: 0, unless the vendor has asked for a pause."""
+        with self._lock:
+            return max(0.0, self._resumes - self._clock.monotonic())
 
     @contextmanager
     def slot(self, control: RunControl) -> Iterator[None]:
         """Waits for a place and for the turn to start, and holds the place.
 
         Raises :class:`~habeas.errors.RunEnded` as soon as the run is stopped, or would end before the turn comes, and
-        :class:`~habeas.errors.RateLimited` at once in a pause that is longer than anybody here waits.
+        :class:`~habeas.errors.RateLimited` at once in a pause that is longer than anybody here waits, and
+        :class:`~habeas.errors.QuotaSpent` where the calls of the day are used up.
         """
         control.check()
-        while not self._places.acquire(timeout=min(_LOOK_UP_SECONDS, control.remaining())):
-            control.check()
+        with control.waiting():
+            while not self._places.acquire(timeout=min(_LOOK_UP_SECONDS, control.remaining())):
+                control.check()
         try:
             while (wait := self._take_turn()) > 0:
                 control.sleep(wait)
             control.check()
+            if self._meter is not None:
+                self._meter.take()
             yield
         finally:
             self._places.release()
@@ -69,4 +89,5 @@ class Limiter:
             if wait > 0:
                 return wait
             self._next = now + self._interval
+            self.started += 1
             return 0.0

@@ -45,6 +45,33 @@ def open_session(remaining: Callable[[], float]) -> requests.Session:
     return session
 
 
+class _Adapter(HTTPAdapter):
+    """Looks for its pool of connections once per origin: taking the URL apart anew is a tenth of a call's time."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._pools: dict[tuple[object, ...], Any] = {}
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        scheme, _, host = (request.url or "").split("/", 3)[:3]
+        key = (scheme, host, verify, cert)
+        pool = None if proxies else self._pools.get(key)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if not proxies:
+                self._pools[key] = pool
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """Path and query, as they were put together by us; never a proxy's whole URL."""
+        if proxies:
+            return super().request_url(request, proxies)
+        path = (request.url or "").split("/", 3)[3:]
+        return "/" + path[0] if path else "/"
+
+
 def _bounded_adapter(remaining: Callable[[], float]) -> HTTPAdapter:
     """An adapter whose connections read an answer through :class:`_BoundedReader`, from its status line on."""
 
@@ -66,7 +93,7 @@ def _bounded_adapter(remaining: Callable[[], float]) -> HTTPAdapter:
         ConnectionCls = SecureConnection
 
     # The adapter's own retries stay at 0: ours are journalled.
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+    adapter = _Adapter(pool_connections=1, pool_maxsize=1, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
     return adapter
 

@@ -27,6 +27,7 @@ from habeas.models import Json, Limits
 __all__ = ["Answer", "Prepared", "Request", "Transport", "Upload"]
 
 _CHUNK = 16 * 1024
+_NO_HEADER = re.compile(r"[\r\n\0]|[^\x00-\xff]").search
 _CONNECT_SECONDS = 10.0
 
 
@@ -239,7 +240,7 @@ def _is_header(value: object) -> bool:
     """Whether http.client will write it: else it raises, and shows the value, when the call is under way."""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
-    return isinstance(value, str) and not re.search(r"[\r\n\0]|[^\x00-\xff]", value)
+    return isinstance(value, str) and _NO_HEADER(value) is None
 
 
 def _unwritable(request: Request) -> NotSent:

@@ -67,10 +67,14 @@ class Reply:
         return b"" if self.json is None else json.dumps(self.json, ensure_ascii=False).encode()
 
 
-FaultKind = Literal["status", "reset_before", "reset_after", "hang_before", "hang_after", "lie", "replace", "drip"]
+FaultKind = Literal[
+    "status", "reset_before", "reset_after", "hang_before", "hang_after", "lie", "replace", "garble", "cut", "drip"
+]
 
 
 _UNAVAILABLE = Reply(503, {"message": "unavailable"})
+_HOW = "x-how-it-is-sent"
+"""A header that is not sent: it tells the server how to send the body."""
 
 
 @dataclass
@@ -78,9 +82,10 @@ class Fault:
     """One misbehaviour. ``before`` and ``after`` say whether the vendor acts on the request first.
 
     ``status`` answers ``reply`` without acting; ``lie`` answers ``reply`` (default 204) without acting;
-    ``replace`` acts, then answers ``reply``; ``reset_*`` drops the connection; ``hang_*`` keeps it silent until
-    the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a time, and the
-    rest at once when released.
+    ``replace`` acts, then answers ``reply``; ``garble`` acts, then answers what ``garble`` makes of the body; ``cut``
+    acts, then drops the connection in the middle of the body; ``reset_*`` drops it without a word; ``hang_*`` keeps it
+    silent until the server stops or :meth:`SandboxServer.release` is called; ``drip`` acts, then sends one byte at a
+    time, and the rest at once when released.
     """
 
     kind: FaultKind
@@ -94,6 +99,8 @@ class Fault:
     """How many matching calls pass first."""
     reply: Reply | None = None
     """What is answered; None is 503, and 204 for a ``lie``."""
+    garble: Callable[[bytes], bytes] = field(default=lambda body: body[: len(body) // 2])
+    """The body as it is to be sent; unless given, its first half, as if that were all."""
 
     def matches(self, call: Call) -> bool:
         """Whether this call is one to fail; counts it."""
@@ -185,6 +192,13 @@ class SandboxApp(ABC):
             for part in re.split(r"(\{[^}]+\})", template)
         )
         self._routes.append((method, template, re.compile(pattern), handler))
+
+    def operation(self, call: Call) -> str:
+        """What a call asks for, as the documents name it: ``GET /v1/customers/{customerId}``; empty: nothing there."""
+        for method, template, pattern, _ in self._routes:
+            if method == call.method and pattern.fullmatch(call.path):
+                return f"{method} {template}"
+        return ""
 
     def handle(self, call: Call) -> Reply:
         """Authenticates, routes and answers one call."""
@@ -297,10 +311,12 @@ class SandboxServer:
         said = fault.reply or Reply(204) if fault.kind == "lie" else fault.reply or _UNAVAILABLE
         if fault.kind in ("status", "lie"):
             return said
-        if fault.kind in ("reset_after", "hang_after", "replace", "drip"):
+        if fault.kind in ("reset_after", "hang_after", "replace", "garble", "cut", "drip"):
             reply = self.app.handle(call)
-            if fault.kind == "drip":
-                return Reply(reply.status, headers={**reply.headers, "x-drip": "1"}, body=reply.encoded())
+            if fault.kind in ("cut", "drip"):
+                return Reply(reply.status, headers={**reply.headers, _HOW: fault.kind}, body=reply.encoded())
+            if fault.kind == "garble":
+                return Reply(reply.status, headers=reply.headers, body=fault.garble(reply.encoded()))
             if fault.kind == "replace":
                 return said
         if fault.kind.startswith("hang"):
@@ -337,10 +353,13 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
             )
             reply = server.respond(call)
             if reply is None:
-                self.close_connection = True
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+                self._drop()
                 return
             self._send(reply)
+
+        def _drop(self) -> None:
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -357,8 +376,10 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
 
         def _send(self, reply: Reply) -> None:
             body = reply.encoded()
-            headers = {k: v for k, v in reply.headers.items() if k != "x-drip"}
-            self.send_response(reply.status)
+            headers = {k: v for k, v in reply.headers.items() if k != _HOW}
+            self.send_response_only(reply.status)
+            if not any(k.lower() == "date" for k in headers):
+                self.send_header("Date", self.date_time_string())
             if body and not any(k.lower() == "content-type" for k in headers):
                 self.send_header("Content-Type", "application/json; charset=utf-8")
             for name, value in headers.items():
@@ -368,8 +389,12 @@ def _handler(server: SandboxServer) -> type[BaseHTTPRequestHandler]:  # noqa: C9
             self.end_headers()
             if self.command == "HEAD" or reply.status == 204:
                 return
-            if "x-drip" in reply.headers:
+            how = reply.headers.get(_HOW)
+            if how == "drip":
                 server.drip(self._write, body)
+            elif how == "cut":
+                self._write(body[: len(body) // 2])
+                self._drop()
             else:
                 self.wfile.write(body)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.habeas.cases.test_suppression import ADA, new_list, subject
-from tests.test_leaks import leaks, needles_for
+from tests.searching import leaks, needles_for
 
 from habeas.cases.duplicates import OpenRequests
 from habeas.cases.keys import KeyStore

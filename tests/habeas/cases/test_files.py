@@ -139,7 +139,7 @@ def damaged(path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"not a database " * 100, b"\0" * 8192])
 def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, content: bytes) -> None:
     damaged(tmp_path / "a.db", content)
-    with pytest.raises(StorageError, match=r"not a habeas strong box|cannot be read|cannot be used"):
+    with pytest.raises(StorageError, match=r"not a habeas strong box|cannot be read|cannot be used|is empty"):
         reopen(tmp_path / "a.db")
     assert (tmp_path / "a.db").read_bytes() == content
 
@@ -163,7 +163,7 @@ def test_a_missing_file_is_told_and_not_made(tmp_path: Path) -> None:
 
 def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.db").mkdir(mode=0o700)
-    with pytest.raises(StorageError, match="cannot be read"):
+    with pytest.raises(StorageError, match="is not a plain file"):
         reopen(tmp_path / "a.db")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Callable
@@ -18,12 +19,24 @@ from habeas.errors import StorageError
 Start = Callable[..., "subprocess.Popen[str]"]
 
 HOLDER = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from habeas.cases.locks import CaseLocks
 locks = CaseLocks(Path(sys.argv[1]))
 for line in sys.stdin:
     verb, case = line.split()
+    if verb == "fork":
+        print(locks.take(case), flush=True)
+        if os.fork() == 0:
+            locks.close()
+            os._exit(0)
+        os.wait()
+        print("closed", flush=True)
+        if os.fork() == 0:
+            while os.read(0, 1):
+                pass
+            os._exit(0)
+        continue
     print(getattr(locks, verb)(case), flush=True)
 """
 
@@ -89,6 +102,61 @@ def test_closing_lets_all_go_and_may_be_repeated(tmp_path: Path, start: Start) -
         innocent.write("still open")
     with pytest.raises(StorageError, match="closed"):
         locks.take("c-2")
+
+
+def test_a_stopped_holder_holds_what_it_has_until_it_goes_on(tmp_path: Path, start: Start) -> None:
+    """It may wake at any time and go on where it was: nobody takes over from it meanwhile."""
+    other = start(HOLDER, tmp_path / "locks")
+    with closing(CaseLocks(tmp_path / "locks")) as locks:
+        assert ask(other, "take", "c-1") == "True"
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+        assert not locks.take("c-1")
+        other.send_signal(signal.SIGCONT)
+        assert ask(other, "release", "c-1") == "None"
+        assert locks.take("c-1")
+
+
+def test_a_forked_child_holds_nothing_and_lets_nothing_go(tmp_path: Path, start: Start) -> None:
+    """A plugin may fork: what its child closes, or keeps open, changes nothing about who works on a case."""
+    other = start(HOLDER, tmp_path / "locks")
+    assert ask(other, "fork", "c-1") == "True"
+    assert other.stdout is not None
+    assert other.stdout.readline() == "closed\n"
+    with closing(CaseLocks(tmp_path / "locks")) as locks:
+        assert not locks.take("c-1"), "its child has closed the file"
+        other.kill()
+        other.wait()
+        assert locks.take("c-1"), "its other child has the file open"
+
+
+def test_a_file_taken_away_from_who_works_with_it_lets_nobody_in(tmp_path: Path, start: Start) -> None:
+    """ "Is being worked on by another process": somebody deletes the file of locks, as they would a stale one."""
+    other = start(HOLDER, tmp_path / "locks")
+    assert ask(other, "take", "c-1") == "True"
+    (tmp_path / "locks").unlink()
+    with pytest.raises(StorageError, match="taken away while a process works"):
+        CaseLocks(tmp_path / "locks")
+    other.kill()
+    other.wait()
+    with closing(CaseLocks(tmp_path / "locks")) as locks:
+        assert locks.take("c-1")
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_who_holds_a_file_that_others_cannot_find_takes_nothing_more(replaced: bool, tmp_path: Path) -> None:
+    with closing(CaseLocks(tmp_path / "locks")) as locks:
+        assert locks.take("c-1")
+        (tmp_path / "locks").unlink()
+        if replaced:
+            (tmp_path / "locks").touch()
+        with pytest.raises(StorageError, match="taken away"):
+            locks.take("c-2")
+
+
+def test_of_many_that_make_the_file_at_once_each_finds_the_same(tmp_path: Path, start: Start) -> None:
+    others = [start(HOLDER, tmp_path / "locks") for _ in range(4)]
+    assert sorted(ask(other, "take", "c-1") for other in others) == ["False", "False", "False", "True"]
 
 
 def test_the_file_is_private_and_stays_empty(tmp_path: Path) -> None:

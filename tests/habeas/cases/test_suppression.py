@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.test_leaks import leaks, needles_for
+from tests.searching import leaks, needles_for
 
 from habeas.cases.keys import KeyStore
 from habeas.cases.suppression import SuppressionList

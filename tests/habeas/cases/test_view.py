@@ -38,8 +38,8 @@ def entries(*steps: Step) -> list[Entry]:
 
 
 def outcome(result: str, item: str = "0", connection: str = "v", **more: str) -> Step:
-    data = {"connection": connection, "plugin": "p", "record": "customer", "item": item, "count": 1, "result": result}
-    return "record.outcome", data | more
+    said = {"records": [[item, "customer", 1]], "result": result, **more}
+    return "record.outcome", {"connection": connection, "plugin": "p", "outcomes": [said]}
 
 
 def opened(**more: Any) -> Step:
@@ -56,7 +56,7 @@ def results(found: CaseView) -> dict[tuple[str, str], Result]:
     return {(row.connection, row.item): row.result for row in found.outcomes}
 
 
-PLAN: Step = ("plan.made", {"digest": "sha256:aa", "item": "plan/aa"})
+PLAN: Step = ("plan.made", {"digest": "sha256:aa"})
 APPROVED: Step = ("case.approved", {"digest": "sha256:aa", "how": "asked"})
 STARTED: Step = ("case.started", {})
 PAUSED: Step = ("case.paused", {})
@@ -96,11 +96,11 @@ def test_a_view_says_what_the_case_was_opened_with() -> None:
     assert (found.case_id, found.type, found.regime, found.opened) == ("c-1", CaseType.ERASURE, "gdpr", 1)
     assert (found.received_at, found.due_at) == (OPENED["received_at"], OPENED["due_at"])
     assert (found.policy, found.policy_digest) == ("gdpr-erasure", "sha256:00")
-    assert (found.plan_digest, found.plan_item, found.reason) == ("sha256:aa", "plan/aa", "all held")
+    assert (found.plan_digest, found.plan_item, found.reason) == ("sha256:aa", "plan/sha256:aa", "all held")
 
 
 def test_the_latest_plan_counts() -> None:
-    assert view(opened(), PLAN, ("plan.made", {"digest": "sha256:bb", "item": "plan/bb"})).plan_item == "plan/bb"
+    assert view(opened(), PLAN, ("plan.made", {"digest": "sha256:" + "b" * 64})).plan_item == "plan/" + "b" * 16
 
 
 @pytest.mark.parametrize("steps", [[], [STARTED, outcome("erased")]])
@@ -241,7 +241,7 @@ def checked(result: str) -> Step:
 
 
 def plan(name: str) -> Step:
-    return "plan.made", {"digest": f"sha256:{name}", "item": f"plan/{name}"}
+    return "plan.made", {"digest": f"sha256:{name}"}
 
 
 def approved(name: str, **more: str) -> Step:

@@ -90,7 +90,8 @@ class Shop:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """The real program about this shop, as a process of its own."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([HABEAS, *self.head, *arguments], text=True, env=clean_environment(), **pipes)
+        options = {"env": clean_environment(), **pipes}
+        return subprocess.Popen([HABEAS, *self.head, *arguments], text=True, **options)
 
     def process(self, *arguments: str, **options: Any) -> Ran:
         """Runs the real program to its end."""

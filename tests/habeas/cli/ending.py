@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.conftest import open_shop
-from tests.test_leaks import RIGHT, Needles, leaks, needles_for
+from tests.searching import RIGHT, Needles, leaks, needles_for
 
 from habeas.testing.clock import SkippingClock
 from habeas.testing.people import Person

@@ -125,9 +125,9 @@ def cut(at: Insider) -> None:
     ("attack", "kind"),
     [
         (lambda at: at.sql("UPDATE entries SET body = CAST(body || ' ' AS BLOB) WHERE seq = 9"), "leaf"),
-        (lambda at: at.sql("UPDATE entries SET actor = 'nobody' WHERE seq = 9"), "column"),
+        (lambda at: at.sql("DELETE FROM kinds WHERE type = 'run.ended'"), "index"),
         (lambda at: at.sql("DELETE FROM entries WHERE seq = 9"), "gap"),
-        (lambda at: at.sql("UPDATE nodes SET hash = zeroblob(32) WHERE level = 2"), "node"),
+        (lambda at: at.sql("UPDATE nodes SET hash = zeroblob(32) WHERE level = 4"), "node"),
         (lambda at: at.sql("UPDATE head SET root = zeroblob(32)"), "head"),
         (lambda at: at.sql("UPDATE log SET created_at = 'yesterday'"), "log"),
         (lambda at: at.sql("DELETE FROM checkpoints WHERE size = 13"), "removed"),
@@ -194,7 +194,7 @@ def test_an_unfinished_write_is_not_damage(place: Place) -> None:
         db.execute("PRAGMA cache_size = 1")
         db.execute("BEGIN IMMEDIATE")
         db.execute("DROP TRIGGER entries_no_update")
-        db.execute("UPDATE entries SET actor = 'somebody else, whose name takes more room'")
+        db.execute("UPDATE entries SET body = zeroblob(9000)")
         for side in ("", "-journal"):
             shutil.copy(f"{place.home.ledger}{side}", f"{place.home.path}/left{side}")
     os.replace(f"{place.home.path}/left", place.home.ledger)  # noqa: PTH105 - as a backup program does

@@ -218,7 +218,7 @@ def test_skip_invalid_does_the_good_rows_and_hands_back_the_others(shop: Shop, t
         assert expected in row[-1]
         assert ",".join(row[:-2]) == given
     again = refused(shop, path, "--skip-invalid")
-    assert "some.invalid.csv exists already; move it away" in again.stderr
+    assert "some.invalid.csv exists already; name another file, or move it away" in again.stderr
 
 
 def test_the_same_request_twice_is_one_case(shop: Shop, tmp_path: Path) -> None:

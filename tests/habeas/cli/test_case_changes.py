@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.ending import DAY, add_policy, id_of, needles_of, said, small_shop, use_clock
-from tests.test_leaks import REFERENCE, leaks, needles_for
+from tests.searching import REFERENCE, leaks, needles_for
 
 from habeas.engine.erasure import ErasurePass
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.habeas.cli.conftest import open_shop
 from tests.habeas.cli.ending import HOLD, add_policy, id_of, needles_of, said, small_shop
-from tests.test_leaks import RIGHT, Needles, leaks, needles_for
+from tests.searching import RIGHT, Needles, leaks, needles_for
 
 if TYPE_CHECKING:
     from tests.habeas.cli.conftest import Ran, Shop

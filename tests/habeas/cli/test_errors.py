@@ -431,7 +431,7 @@ def test_init_does_not_make_a_lost_key_store_anew(own_shop: Shop) -> None:
     own_shop.home.keys.unlink()
     ran = own_shop.run("init")
     assert ran.code == 1
-    assert "keys.db is missing, but vault.db is there; restore it from a backup" in ran.error
+    assert "keys.db is missing, but vault.db is there; find it, or restore a backup" in ran.error
     assert not own_shop.home.keys.exists()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.ending import DAY, add_policy, id_of, needles_of, said, small_shop, use_clock
-from tests.test_leaks import leaks
+from tests.searching import leaks
 
 from habeas.engine.approvals import approval_text
 from habeas.engine.erasure import ErasurePass

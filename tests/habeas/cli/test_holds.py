@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.ending import AT_ONCE, DAY, add_policy, id_of, needles_of, said, small_shop, use_clock
-from tests.test_leaks import leaks
+from tests.searching import leaks
 
 from habeas.engine.holds import note_release
 

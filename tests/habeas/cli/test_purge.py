@@ -25,7 +25,7 @@ from tests.habeas.cli.ending import (
     small_shop,
     use_clock,
 )
-from tests.test_leaks import REFERENCE, RIGHT, leaks, needles_for
+from tests.searching import REFERENCE, RIGHT, leaks, needles_for
 
 from habeas.cases.keys import KeyStore
 

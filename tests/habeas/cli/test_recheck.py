@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.ending import AT_ONCE, DAY, HOLD, add_policy, id_of, needles_of, said, small_shop, use_clock
-from tests.test_leaks import leaks
+from tests.searching import leaks
 
 if TYPE_CHECKING:
     from tests.habeas.cli.conftest import Ran, Shop

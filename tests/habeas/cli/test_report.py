@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.habeas.cli.conftest import open_shop
-from tests.test_leaks import leaks, needles_for
+from tests.searching import leaks, needles_for
 
 from habeas.testing.people import Person
 

@@ -287,3 +287,53 @@ def test_an_ascii_terminal_gets_ascii(own_shop: Shop, program: Callable[..., Ran
     assert (ran.code, ran.json) == (0, shown.json)
     ran = program(*own_shop.head, "policy", "show", "gdpr-erasure-hold-payments", environment=environment)
     assert (ran.code, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["audit.db", "vault.db", "keys.db", "suppression.db"])
+def test_a_database_that_another_process_holds_too_long(
+    name: str, own_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call without its intent: exit 1, one line, nothing sent; afterwards the same command does its work."""
+    monkeypatch.setattr("habeas.cases.files._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("habeas_audit.store.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("habeas_audit.Ledger.open.__func__.__kwdefaults__", {"busy_seconds": 0.05})
+    shop = own_shop
+    person = shop.fresh()
+    holder = sqlite3.connect(shop.home.path / name, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    calls = shop.world.changing_calls()
+    try:
+        ran = shop.run("erase", f"customer_id={person.customer_id}", "--yes")
+    finally:
+        holder.close()
+    assert ran.code == 1
+    assert ran.stderr.splitlines()[-1].startswith("habeas: ")
+    assert "locked" in ran.stderr or "another process holds" in ran.stderr
+    assert shop.world.changing_calls() == calls
+    assert shop.run("resume").code in (0, 3)
+    assert shop.run("erase", f"customer_id={person.customer_id}", "--yes").code in (0, 3)
+    assert shop.world.held(person) == {}
+
+
+@pytest.mark.parametrize("folder", ["packages", "checkpoints", "certificates"])
+def test_a_folder_that_is_missing_is_made_and_one_that_is_none_is_told(folder: str, own_shop: Shop) -> None:
+    shop = own_shop
+    case = shop.run("erase", f"customer_id={shop.fresh().customer_id}", "--yes", "--json").json["case"]
+    commands = {
+        "packages": ["access", f"customer_id={shop.fresh().customer_id}"],
+        "checkpoints": ["inventory", "customer_id=C-100000"],
+        "certificates": ["certificate", case],
+    }
+    path = shop.home.path / folder
+    shutil.rmtree(path, ignore_errors=True)
+    assert shop.run(*commands[folder]).code in (0, 3)
+    assert path.is_dir()
+    shutil.rmtree(path)
+    path.write_bytes(b"in its place")
+    ran = shop.run(*commands[folder])
+    assert ran.code in (1, 3), ran
+    assert folder in ran.stderr
+    assert "internal fault" not in ran.stderr
+    path.unlink()
+    assert shop.run("resume").code in (0, 3)
+    assert shop.run("audit", "verify").code == 0

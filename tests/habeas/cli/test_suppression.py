@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.habeas.cli.ending import add_policy, id_of, needles_of, said, small_shop
-from tests.test_leaks import leaks
+from tests.searching import leaks
 
 from habeas.cases.keys import KeyStore
 from habeas.cases.suppression import SuppressionList

@@ -515,7 +515,7 @@ def test_credentials_that_are_out_of_reach_are_asked_for_again(desk: Desk, troub
     ],
 )
 def test_a_429_waits_as_long_as_asked_and_never_not_at_all(desk: Desk, header: str, waited: float) -> None:
-    desk.fail("status", status=429, headers={"Retry-After": header})
+    desk.fail("status", status=429, headers={"Date": "Sat, 21 Nov 2026 09:00:00 GMT", "Retry-After": header})
     assert desk.get() == 200
     assert desk.clock.slept == pytest.approx(waited, abs=1.0 if "2026" in header else 1e-3)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from habeas.http.retry import LONGEST_WAIT, backoff, retry_after
+from habeas.http.retry import LONGEST_WAIT, asked_to_wait, backoff, retry_after
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -57,6 +57,27 @@ def test_no_header_breaks_it_and_none_asks_for_less_than_nothing(header: str) ->
 @given(st.integers(0, 10**8))
 def test_a_date_means_the_seconds_until_then(seconds: int) -> None:
     assert retry_after(format_datetime(NOW + timedelta(seconds=seconds), usegmt=True), NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "7", "x-reset": "1795251690"}, 7.0),
+        ({"x-reset": str(int(NOW.timestamp()) + 40)}, 40.0),
+        ({"x-reset": str(int(NOW.timestamp()) - 40)}, 0.0),
+        ({"x-reset": "soon", "retry-after": "soon"}, None),
+        ({"x-reset": "9" * 400}, 999_999_999_999.0 - NOW.timestamp()),
+        # The vendor's clock is a year behind, a year ahead: it asks for half a minute all the same.
+        ({"date": "Fri, 21 Nov 2025 09:00:00 GMT", "retry-after": "Fri, 21 Nov 2025 09:00:30 GMT"}, 30.0),
+        ({"date": "Sun, 21 Nov 2027 09:00:00 GMT", "retry-after": "Sun, 21 Nov 2027 09:00:30 GMT"}, 30.0),
+        ({"date": "Sun, 21 Nov 2027 09:00:00 GMT", "x-reset": "1826787630"}, 30.0),
+        ({"date": "now", "retry-after": "Sat, 21 Nov 2026 09:00:30 GMT"}, 30.0),
+    ],
+)
+def test_instants_are_counted_from_the_vendors_own_clock(headers: dict[str, str], seconds: float | None) -> None:
+    assert asked_to_wait(headers, NOW, "X-Reset") == seconds
 
 
 @given(st.integers(1, 10**6), st.floats(0, 1, exclude_max=True))

@@ -43,8 +43,8 @@ class Book:
         self, at: str, case: str, result: str, *, where: str = "shop-a", item: str = "0", record: str = "customer",
         count: int = 1, **data: Any,
     ) -> int:  # fmt: skip
-        return self.add(at, "record.outcome", case, where, plugin="a", record=record, item=item, count=count,
-                        result=result, **data)  # fmt: skip
+        said = {"records": [[item, record, count]], "result": result, **data}
+        return self.add(at, "record.outcome", case, where, plugin="a", outcomes=[said])
 
     def close(self, at: str, case: str, status: str = "completed", **data: Any) -> int:
         return self.add(at, "case.closed", case, status=status, **data)

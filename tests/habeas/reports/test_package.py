@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from habeas.errors import ConfigError, PluginFault, StorageError
+from habeas.home import draft_of
 from habeas.models import Document, Export, Gap, Identifier, Omission, PluginInfo, RecordKind, Result, Subject
 from habeas.reports.package import (
     PackageFile,
@@ -389,6 +390,14 @@ class TestWrite:
             os.umask(before)
         assert stat.S_IMODE((tmp_path / "p.zip").stat().st_mode) == 0o600
         assert [path.name for path in tmp_path.iterdir()] == ["p.zip"]
+
+    def test_what_a_killed_process_left_of_it_is_destroyed(self, tmp_path: Path) -> None:
+        """Half a package holds data of the person, under a name that nobody looks for."""
+        draft_of(tmp_path / "p.zip").write_bytes(b"half")
+        another = draft_of(tmp_path / "p.zip.zip")
+        another.write_bytes(b"of another")
+        write_zip(self.FILES, tmp_path / "p.zip")
+        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "p.zip", another])
 
     def test_an_earlier_package_is_replaced_whole(self, tmp_path: Path) -> None:
         path = tmp_path / "p.zip"

@@ -29,7 +29,7 @@ def test_every_hook_has_a_heading_with_its_signature() -> None:
         f"`{name}({', '.join(found.parameters)}) -> {found.return_annotation}`" for name, found in signatures.items()
     ]
     assert re.findall(r"^### (`.+`)$", PAGE, re.MULTILINE) == wanted
-    assert len(wanted) == 11
+    assert len(wanted) == 12
 
 
 def test_every_name_that_an_author_needs_is_on_the_page() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sys import intern
 from typing import Final, NamedTuple
 
-from habeas.models import CaseStatus, CaseType, Result
+from habeas.models import CaseStatus, CaseType, Json, Result
 from habeas.reports.compliance.lines import Line
 from habeas.reports.compliance.period import instant
 
@@ -89,7 +89,7 @@ class Case:
         """Entries that took it up again in the period."""
         self.verified = 0
         """The first recheck that found everything gone."""
-        self.released: tuple[tuple[int, int, str], ...] = ()
+        self.released: tuple[tuple[Row, int, str], ...] = ()
         """(outcome that held it, entry that released it, its time)."""
         self.rows: dict[tuple[str, str], Row] | tuple[Row, ...] = {}
 
@@ -129,9 +129,8 @@ class Case:
         else:
             self.reopened += (line.seq,)
 
-    def outcome(self, line: Line, inside: bool) -> None:
-        """A later pass may overrule what is not final; what is final stays."""
-        data = line.data
+    def outcome(self, line: Line, data: dict[str, Json], inside: bool) -> None:
+        """One that the entry says. A later pass may overrule what is not final; what is final stays."""
         key = (intern(line.connection), intern(data["item"]))
         if isinstance(self.rows, tuple):
             self.rows = {(row.connection, row.item): row for row in self.rows}
@@ -164,16 +163,16 @@ class Case:
     def release(self, line: Line) -> None:
         """Connection, ``record`` and ``until`` say which of its holds, as far as the entry has them."""
         data, connection = line.data, line.connection
-        gone = {seq for seq, _, _ in self.released}
+        gone = {row for row, _, _ in self.released}
         for row in self.held():
-            if row.seq in gone or connection not in ("", row.connection):
+            if row in gone or connection not in ("", row.connection):
                 continue
             if data.get("record", row.record) != row.record:
                 continue
             # A hold without an end is not over on any day.
             if "until" in data and not "" < row.until <= str(data["until"]):
                 continue
-            self.released += ((row.seq, line.seq, line.at),)
+            self.released += ((row, line.seq, line.at),)
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 

@@ -182,8 +182,8 @@ class _Counting:
             basis = {"basis": row.basis or NO_BASIS}
             if row.inside:
                 tally.add("held", (row.seq,), **basis)
-            if row.seq in released:
-                seq, at = released[row.seq]
+            if row in released:
+                seq, at = released[row]
                 if at >= self._start:
                     tally.add("released", (row.seq, seq), **basis)
                 continue

@@ -13,12 +13,10 @@ from typing import Final
 
 from habeas.reports.compliance.arithmetic import shortened
 from habeas.reports.compliance.shapes import Cell, Report
-from habeas.reports.package.labels import visible
+from habeas.reports.spreadsheet import guarded
 
 __all__ = ["figures_csv", "register_csv"]
 
-_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With these a spreadsheet takes a cell for a formula, or moves to the next one; the wide forms in some languages."""
 _LONGEST: Final = 32_000
 """Characters of a cell: spreadsheets cut more than 32,767 off without a word."""
 
@@ -55,14 +53,5 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(header)
-    writer.writerows([_guarded(cell) for cell in row] for row in rows)
+    writer.writerows([guarded(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
-
-
-def _guarded(cell: Cell) -> str | int:
-    """A number as it is; a text that a spreadsheet would compute gets a quote before it."""
-    if cell is None or isinstance(cell, int):
-        return "" if cell is None else cell
-    dangerous = cell.startswith(_STARTS) or cell.lstrip().startswith(_STARTS)
-    shown = visible(cell).replace("\n", " ").replace("\r", " ")
-    return f"'{shown}" if dangerous else shown

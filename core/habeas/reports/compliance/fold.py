@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from habeas.cases.outcomes import outcomes_in
 from habeas.errors import StorageError
 from habeas.models import CaseType, Result
 from habeas.reports.compliance.casefile import Case
@@ -29,6 +30,7 @@ class Fold:
         self._intents: dict[int, tuple[str, bool]] = {}
         """Intents of the period whose outcome has not come by: entry → (connection, repeated)."""
         self._runs: dict[str, int] = {}
+        self._lags: dict[str, int] = {}
 
     @classmethod
     def over(cls, lines: Iterable[Line], period: Period) -> Fold:
@@ -112,10 +114,12 @@ class Fold:
             case.reopen(line, self._start)
 
     def _outcome(self, line: Line, inside: bool) -> None:
-        if Result(line.data["result"]).final:
-            self.tally.say("last_answer", line.seq, line.at, connection=line.connection)
-        if case := self.cases.get(line.case_id):
-            case.outcome(line, inside)
+        case = self.cases.get(line.case_id)
+        for said in outcomes_in(line.data):
+            if Result(said["result"]).final:
+                self.tally.say("last_answer", line.seq, line.at, connection=line.connection)
+            if case:
+                case.outcome(line, said, inside)
 
     def _started(self, line: Line, _: bool) -> None:
         self._wait(line, "under way")
@@ -216,6 +220,27 @@ class Fold:
             verdict = str(line.data["verdict"])
             self.tally.add("canary_controls", (line.seq,), connection=line.connection, verdict=verdict)
 
+    def _consents(self, line: Line, inside: bool) -> None:
+        if not inside:
+            return
+        data, seqs = line.data, (line.seq,)
+        if line.type == "consent.recorded":
+            self.tally.add_amount("consent_statements", seqs, int(data["statements"]), {"what": str(data["source"])})
+            return
+        family = "consent_compared"
+        if line.type == "consent.propagated":
+            family = "consent_carried"
+            self.tally.add("consent_runs", seqs)
+            for name, seconds in (data["lag_seconds"] or {}).items():
+                if int(seconds) >= self._lags.get(name, 0):
+                    self._lags[name] = int(seconds)
+                    self.tally.say(f"consent_lag_{name}", line.seq, str(int(seconds)))
+        for connection, purposes in data["connections"].items():
+            for results in purposes.values():
+                for result, count in results.items():
+                    about = {"connection": str(connection), "result": str(result)}
+                    self.tally.add_amount(family, seqs, int(count), about)
+
     def _counted(self, line: Line, inside: bool) -> None:
         """Types of which only the number counts, and one word of what they say."""
         if not inside:
@@ -262,10 +287,12 @@ _HANDLERS: Final[dict[str, Callable[[Fold, Line, bool], None]]] = {
     "run.started": Fold._run_started,
     "run.ended": Fold._run_ended,
     "canary.control": Fold._control,
+    **dict.fromkeys(("consent.recorded", "consent.propagated", "consent.compared"), Fold._consents),
     **dict.fromkeys(
         (
             "subject.searched", "suppression.added", "suppression.lifted", "key.created", "key.rotated",
             "details.destroyed", "pseudonyms.destroyed", "ledger.acknowledged", "certificate.issued", "checkpoint",
+            "clock.jump", "clock.trusted",
         ),
         Fold._counted,
     ),

@@ -144,10 +144,10 @@ def holds_table(fold: Fold) -> Table:
     for case in fold.cases.values():
         released = {row: (seq, at) for row, seq, at in case.released}
         for row in case.held():
-            if row.seq in released and released[row.seq][1] < start:
+            if row in released and released[row][1] < start:
                 continue
             hold = found.setdefault((row.connection, row.record, row.reason, row.basis), _Hold())
-            _add(hold, row, released.get(row.seq), end)
+            _add(hold, row, released.get(row), end)
     rows = tuple(
         (
             connection, record, reason or None, basis or None, hold.new, hold.held, hold.released, hold.overdue,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from habeas.errors import StorageError
+from habeas.home import destroy_file, draft_of, drafts_of, sync_folder
 from habeas.reports.package.content import PackageFile
 
 __all__ = ["package_digest", "write_zip"]
@@ -24,27 +25,28 @@ def write_zip(files: tuple[PackageFile, ...], path: Path) -> None:
     """Writes the files as one ZIP with mode 0600, replacing what was at ``path``.
 
     It is written beside ``path`` under a new name, synced, and renamed: after a crash there is the old state or the
-    whole package. Raises :class:`~habeas.errors.StorageError` where that fails, and leaves nothing behind.
+    whole package. What killed processes left of it is destroyed: nobody else would ever look for that.
+    Raises :class:`~habeas.errors.StorageError` where that fails, and leaves nothing behind.
     """
-    temporary: Path | None = None
+    temporary = draft_of(path)
     try:
-        # mkstemp opens with O_EXCL, O_NOFOLLOW and mode 0600.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".package-", suffix=".tmp")
-        temporary = Path(name)
+        for left in drafts_of(path):
+            destroy_file(left)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         with os.fdopen(descriptor, "wb") as out:
             _write(files, out)
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(
             f"the package could not be written: {os.strerror(error.errno) if error.errno else 'the disk refused it'}",
             advice="check the folder, its permissions and the space left",
         ) from None
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def package_digest(path: Path) -> str:
@@ -61,11 +63,3 @@ def _write(files: tuple[PackageFile, ...], out: BinaryIO) -> None:
             member.create_system = _UNIX
             member.external_attr = _MODE << 16
             archive.writestr(member, file.content, compresslevel=6)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ from habeas import hookspecs
 from habeas.connection import Connection
 from habeas.control import RunControl
 from habeas.errors import ConfigError
+from habeas.foreign import EndOfTrial
 from habeas.http.transport import Request
 from habeas.models import Action, Export, Identifier, Inventory, PlanItem, PluginInfo, Record, Subject
 from habeas.registry import Registry
@@ -34,7 +35,7 @@ _SECONDS = 90.0
 """How long one run may take, by the clock that skips: as long as any command about one person."""
 
 
-class Killed(BaseException):
+class Killed(EndOfTrial):
     """The process dies here. Nothing that a plugin may catch."""
 
 

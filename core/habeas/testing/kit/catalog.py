@@ -14,6 +14,7 @@ from habeas.testing.kit import (
     reading,
     sending,
     standing,
+    together,
 )
 from habeas.testing.kit.verdict import Check
 
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *journalled.CHECKS,
     *erasing.CHECKS,
     *changing.CHECKS,
+    *together.CHECKS,
     *canaries.CHECKS,
     *crowd.CHECKS,
     *faults.CHECKS,

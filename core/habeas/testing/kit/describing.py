@@ -14,6 +14,7 @@ import jsonschema
 from habeas.models import Json, RecordKind
 from habeas.testing.kit.bench import Bench
 from habeas.testing.kit.verdict import Broken, Check
+from habeas_audit.child import plain_environment
 
 __all__ = ["CHECKS"]
 
@@ -110,8 +111,9 @@ def _light(bench: Bench) -> None:
     module = spec.name
     what = json.dumps([sys.path, module, spec.origin, spec.submodule_search_locations, _HEAVY], default=list)
     done = subprocess.run(  # noqa: S603 - this interpreter, and a module that is already loaded here
-        [sys.executable, "-c", _DESCRIBE, what], capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
+        [sys.executable, "-c", _DESCRIBE, what], capture_output=True, text=True, timeout=_SECONDS, check=False,
+        env=plain_environment(),
+    )  # fmt: skip
     if done.returncode != 0:
         raise Broken(f"{module} cannot be imported, or describe fails, in a process of its own.")
     if done.stdout.split():

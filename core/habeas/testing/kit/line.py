@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from habeas.clock import Clock
 from habeas.control import RunControl
 from habeas.errors import NoAnswer
+from habeas.foreign import EndOfTrial
 from habeas.http.api import Api, Change, Journal
 from habeas.http.limits import Limiter
 from habeas.http.transport import Answer, Prepared, Request, Transport
@@ -31,7 +32,7 @@ MOST_CALLS = 5_000
 """More calls than any undisturbed run about one person can need here."""
 
 
-class Runaway(BaseException):
+class Runaway(EndOfTrial):
     """More calls than any end of this run can need. Nothing that a plugin may catch."""
 
 

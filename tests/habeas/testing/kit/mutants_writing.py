@@ -148,6 +148,15 @@ def _for_others_too(connection: Connection, update: ConsentUpdate) -> Effects:
     return habeas_tiny.update_consent(connection, update)
 
 
+_BYSTANDER = "35+club"
+
+
+def _for_another_too(connection: Connection, update: ConsentUpdate) -> Effects:
+    """Somebody who is not among those that are asked for."""
+    writing.patch(connection.api, _BYSTANDER, {"street": "elsewhere"})
+    return habeas_tiny.update_consent(connection, update)
+
+
 def _state(state: HeldState) -> Callable[..., tuple[HeldConsent, ...]]:
     def read_consent(connection: Connection, purposes: tuple[Purpose, ...]) -> tuple[HeldConsent, ...]:
         del connection
@@ -169,6 +178,38 @@ _CONSENTS = (
     broken("consent-creates-nobody", "update_consent says 'accepted'", update_consent=_effects(
         lambda effect: replace(effect, result=Result.ACCEPTED)
     )),
+)  # fmt: skip
+
+
+def _one_by_one(of: Callable[[Connection, ConsentUpdate], Effects]) -> Callable[..., tuple[Effects, ...]]:
+    """No call for many at all, which would be right if each were done right."""
+
+    def update_consents(connection: Connection, updates: tuple[ConsentUpdate, ...]) -> tuple[Effects, ...]:
+        return tuple(of(connection, update) for update in updates)
+
+    return update_consents
+
+
+def _silently(connection: Connection, update: ConsentUpdate) -> Effects:
+    habeas_tiny.update_consent(connection, update)
+    return ()
+
+
+def _doing_nothing(connection: Connection, update: ConsentUpdate) -> Effects:
+    del connection, update
+    return ()
+
+
+_FOR_MANY = (
+    broken("consents-together", "created somebody", update_consents=_one_by_one(_blindly)),
+    broken("consents-together", "has changed something of theirs", update_consents=_one_by_one(_silently)),
+    broken("consents-together", "does nothing for anybody", update_consents=_one_by_one(_doing_nothing)),
+    broken("consents-together", "about somebody else", update_consents=_one_by_one(_for_another_too)),
+    broken("consents-together", "with nothing disturbed", update_consents=_one_by_one(_unread(Result.UPDATED))),
+    broken("consents-together", "accepted, and nothing came of it", update_consents=_one_by_one(
+        _unread(Result.ACCEPTED)
+    )),
+    broken("consents-together", "leaves something 'failed'", update_consents=_one_by_one(_unread(Result.FAILED))),
 )  # fmt: skip
 
 
@@ -313,4 +354,4 @@ _TOGETHER = (
     broken("many-at-once", "at once, raised: another customer", erase=_comparing),
 )
 
-MUTANTS: tuple[Mutant, ...] = (*_ERASING, *_CONSENTS, *_CORRECTIONS, *_CANARIES, *_TOGETHER)
+MUTANTS: tuple[Mutant, ...] = (*_ERASING, *_CONSENTS, *_CORRECTIONS, *_CANARIES, *_TOGETHER, *_FOR_MANY)

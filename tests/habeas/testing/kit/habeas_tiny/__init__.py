@@ -66,6 +66,14 @@ def update_consent(connection: Connection, update: habeas.ConsentUpdate) -> tupl
 
 
 @habeas.hookimpl
+def update_consents(
+    connection: Connection, updates: tuple[habeas.ConsentUpdate, ...]
+) -> tuple[tuple[habeas.Effect, ...], ...]:
+    """The vendor has no call for many, so that this gains nothing: it is there to be tried."""
+    return tuple(update_consent(connection, update) for update in updates)
+
+
+@habeas.hookimpl
 def read_consent(
     connection: Connection, subject: habeas.Subject, purposes: tuple[habeas.Purpose, ...]
 ) -> tuple[habeas.HeldConsent, ...]:

@@ -1,0 +1,29 @@
+"""One stage for each test process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.stage import Stage, Undisturbed
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """In memory where there is room: what is on disk after a power cut is another test's question."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        opened = Stage(Path(folder))
+        opened.undisturbed = functools.cache(opened.undisturbed)  # type: ignore[method-assign] # the same each time
+        yield opened
+        opened.stop()
+
+
+@pytest.fixture
+def clean(stage: Stage, request: pytest.FixtureRequest) -> Undisturbed:
+    """How the command of the test's ``name`` ends when nothing is in its way."""
+    return stage.undisturbed(request.getfixturevalue("name"))
