@@ -9,6 +9,7 @@ import functools
 import gc
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -38,8 +39,14 @@ def _stay_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where Python may keep no bytecode beside the sources, the many processes of a run keep it in pytest's cache."""
+    """Signals that whoever started the tests has them ignore, as a shell does behind its back, are heard again: the
+    programs that the tests start would ignore them too.
+
+    Where Python may keep no bytecode beside the sources, the many processes of a run keep it in pytest's cache."""
     gc.disable()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     cache = getattr(config, "cache", None)  # not there with -p no:cacheprovider
     if sys.dont_write_bytecode and cache is not None:
         sys.dont_write_bytecode = False  # xdist would hand it on to its workers

@@ -143,7 +143,7 @@ def test_a_change_that_was_begun_before_the_erasure_is_not_finished_after_it(
         server.down = False
     erase(shop, person)
     before = shop.calls
-    (case,) = shop.run("resume", "--json").json["cases"]
+    (case,) = shop.run("resume", begun.json["case"], "--json").json["cases"]
     assert (case["case"], case["status"]) == (begun.json["case"], "refused")
     assert shop.calls == before
     assert shop.world.held(person) == {}
@@ -178,7 +178,7 @@ def test_an_erasure_that_begins_while_a_change_runs_stops_it_before_its_next_cal
     assert (ran.code, ran.json["status"]) == (1, "incomplete")
     assert said(shop, "call.intent", case=ran.json["case"]) == []
     assert any("c-elsewhere" in (row["reason"] or "") for row in ran.json["outcomes"])
-    (case,) = shop.run("resume", "--json").json["cases"]
+    (case,) = shop.run("resume", ran.json["case"], "--json").json["cases"]
     assert (case["status"], shop.world.changing_calls()) == ("refused", before)
     suppression.remove(["c-elsewhere"])
     suppression.close()
