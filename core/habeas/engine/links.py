@@ -73,7 +73,7 @@ class Link:
 
     def connection(self, control: RunControl, journal: Journal | None = None) -> Connection:
         """The connection as hooks see it; without a journal it can only read."""
-        api = Api(self._transport, self._auth, self._limiter, control, journal, breaker=self._breaker)
+        api = Api(self._transport, self._auth, self._limiter, control.here, journal, breaker=self._breaker)
         # Inside a list or a table of it something could be changed, for all cases: each has its own.
         return Connection(self.name, MappingProxyType(copy.deepcopy(dict(self.settings))), api, self._clock)
 

@@ -239,7 +239,8 @@ class Api:
 
     def _send(self, signed: Prepared, ok: Collection[int], conflicts: Collection[int]) -> _Ending:
         try:
-            answer = self._transport.deliver(signed, seconds=self._control.remaining())
+            with self._control.waiting():
+                answer = self._transport.deliver(signed, seconds=self._control.remaining())
         except NotSent as error:
             return Event.NOT_SENT, None, error
         except NoAnswer as error:
