@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import io
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
 from habeas.testing.people import Person
 
-__all__ = ["REFERENCE", "RIGHT", "Needles", "canary", "forms", "leaks", "needles_for", "values_of"]
+__all__ = [
+    "REFERENCE",
+    "RIGHT",
+    "Needles",
+    "canary",
+    "everything_logged_to",
+    "forms",
+    "leaks",
+    "needles_for",
+    "values_of",
+]
 
 REFERENCE = "Ticket-of-Kanarienvogel-77"
 RIGHT = {"last_name": "Goldammerich", "phone": "+4915599009911", "city": "Ammernhausen4711"}
@@ -80,3 +93,19 @@ def values_of(person: Person) -> dict[str, str]:
     """What is known of somebody, by what it is, and may be found nowhere."""
     fields = ("customer_id", "email", "phone", "first_name", "last_name", "street", "city", "birthdate", "card")
     return {field: getattr(person, field) for field in fields} | {"local part": person.email.partition("@")[0]}
+
+
+@contextlib.contextmanager
+def everything_logged_to(text: io.StringIO) -> Iterator[None]:
+    """Every log line that gets out when everything is logged, as the most talkative formatter would write it."""
+    handler = logging.StreamHandler(text)
+    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s %(exc_info)s"))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import io
 import json
-import logging
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from urllib.parse import quote
 
 import pluggy
 import pytest
-from tests.searching import REFERENCE, RIGHT, canary, leaks, needles_for, values_of
+from tests.searching import REFERENCE, RIGHT, canary, everything_logged_to, leaks, needles_for, values_of
 
 from habeas import hookspecs
 from habeas.app import App
@@ -132,17 +131,10 @@ def aviary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aviary]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Every log line that gets out when everything is logged, as the most talkative formatter would write it."""
+    """Every log line that gets out when everything is logged."""
     text = io.StringIO()
-    handler = logging.StreamHandler(text)
-    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s %(exc_info)s"))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield text
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with everything_logged_to(text):
+        yield text
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from habeas.cases.ids import run_id
 from habeas.cases.keys import KeyStore
 from habeas.cases.locks import CaseLocks
 from habeas.cases.quotas import Quotas
-from habeas.cases.register import NewCase, Register, Request, is_text
+from habeas.cases.register import NewCase, Register, Request
 from habeas.cases.vault import Vault
 from habeas.cases.view import CaseView
 from habeas.clock import Clock, SystemClock, rfc3339
@@ -45,6 +45,7 @@ from habeas.models import CaseStatus, CaseType, Identifier, Inventory, Json, Sub
 from habeas.opening import actor, head_json, open_seal, open_suppression_list
 from habeas.record import CaseRecord
 from habeas.registry import Registry
+from habeas.text import is_text
 from habeas_audit import Draft, Ledger
 from habeas_policies import Policy, PolicyProblem, due, load
 

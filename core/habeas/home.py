@@ -7,7 +7,7 @@ import glob
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,16 @@ import platformdirs
 
 from habeas.errors import ConfigError, StorageError
 
-__all__ = ["Home", "draft_of", "drafts_of", "new_private", "private_folder", "sync_folder", "write_private"]
+__all__ = [
+    "Home",
+    "draft_of",
+    "drafts_of",
+    "named_at_end",
+    "new_private",
+    "private_folder",
+    "sync_folder",
+    "write_private",
+]
 
 DRAFT = ".new"
 """How the name of a file ends that is being written. One that a killed process left is of no use to anybody."""
@@ -142,6 +151,28 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def named_at_end(path: Path, folders: Iterable[Path] = ()) -> Iterator[Path]:
+    """A private folder that gets its name, durably, when the block ends without an error, and else goes away.
+
+    ``folders`` in it are made durable too, where they are there. Yields the folder; raises ``OSError``.
+    """
+    import shutil
+
+    private_folder(path.parent)
+    draft = draft_of(path)
+    try:
+        draft.mkdir(mode=0o700)
+        yield draft
+        for part in (*(draft / folder for folder in folders), draft):
+            if part.exists():
+                sync_folder(part)
+        draft.rename(path)  # over an empty folder, and over nothing else
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_private(path: Path, content: bytes) -> None:

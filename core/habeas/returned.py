@@ -6,6 +6,7 @@ import json
 
 from habeas.errors import PluginFault
 from habeas.models import Gap, Record, Result
+from habeas.text import is_text
 
 __all__ = ["check_count", "check_gaps", "check_parts", "check_record", "check_texts"]
 
@@ -32,7 +33,7 @@ def _is_count(count: object, least: int = 0) -> bool:
 def check_texts(plugin: str, hook: str, *texts: object) -> None:
     """Text that the ledger can hold: not too long, and without halves of characters."""
     for text in texts:
-        if not isinstance(text, str) or len(text) > _LONGEST_TEXT or any("\ud800" <= c <= "\udfff" for c in text):
+        if not isinstance(text, str) or len(text) > _LONGEST_TEXT or not is_text(text):
             raise PluginFault(f"plugin {plugin}: {hook} returned something else than a short text")
 
 

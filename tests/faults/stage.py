@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import logging
 import re
 import shutil
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.searching import canary, leaks, needles_for, values_of
+from tests.searching import canary, everything_logged_to, leaks, needles_for, values_of
 
 from habeas.cli import cli
 from habeas.cli.border import run_guarded
@@ -216,7 +215,7 @@ class Stage:
         out, err, log = io.StringIO(), io.StringIO(), io.StringIO()
         head = ["--home", str(self.home.path), "--config", str(config or self.config), "--json"]
         began = time.monotonic()
-        with pytest.MonkeyPatch.context() as patch, _logging_to(log):
+        with pytest.MonkeyPatch.context() as patch, everything_logged_to(log):
             patch.setattr("habeas.app.SystemClock", lambda: clock)
             patch.setattr(sys, "stdin", io.StringIO())
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -311,19 +310,3 @@ def _keeping(bodies: list[bytes]) -> Callable[[bytes], bytes]:
         return body
 
     return through
-
-
-@contextlib.contextmanager
-def _logging_to(text: io.StringIO) -> Iterator[None]:
-    """Every log line that gets out when everything is logged, as the most talkative formatter would write it."""
-    handler = logging.StreamHandler(text)
-    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s %(exc_info)s"))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)

@@ -18,7 +18,7 @@ from habeas.errors import InputError
 from habeas.models import CaseType, Identifier, Json, Subject
 from habeas_audit import Draft, Ledger
 
-__all__ = ["NewCase", "Register", "Request", "is_text"]
+__all__ = ["NewCase", "Register", "Request"]
 
 _NAME = re.compile(r"c-[0-9A-Za-z-]{1,60}")
 
@@ -193,8 +193,3 @@ def _new_names(now: datetime, count: int) -> list[str]:
     while len(names) < count:
         names.setdefault(new_case_id(now))
     return list(names)
-
-
-def is_text(value: str) -> bool:
-    """Not so for bytes of the command line that are no UTF-8."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -18,6 +18,7 @@ from habeas.cli.hardening import internal_fault
 from habeas.cli.signals import guarded
 from habeas.errors import HabeasError
 from habeas.foreign import ours
+from habeas.text import is_text
 
 __all__ = ["BrokenOff", "document_written", "leave", "open_streams", "run_guarded"]
 
@@ -155,7 +156,7 @@ def _run(command: click.Command, arguments: list[str]) -> int:
 
 def _refuse_bytes(arguments: list[str]) -> None:
     """Bytes that are no UTF-8 arrive as lone surrogates, which no database, ledger or JSON document can hold."""
-    if any("\ud800" <= character <= "\udfff" for argument in arguments for character in argument):
+    if not all(map(is_text, arguments)):
         raise click.UsageError("an argument is not UTF-8 text")
 
 

@@ -53,11 +53,8 @@ def guarded() -> Iterator[None]:
 @contextmanager
 def answered_by_no() -> Iterator[None]:
     """While a question stands no call is in hand that a signal would have to wait for: it is an answer, no."""
-    before = _install(signal.default_int_handler)
-    try:
+    with guarded():
         yield
-    finally:
-        _put_back(before)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from habeas.changes import ConsentUpdate, Effect
 from habeas.engine.changing import Part, consent_part, consent_states, outcome_rows
 from habeas.engine.links import Link
 from habeas.engine.together import GroupJournal
-from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, outcome_drafts, refuse_suppressed, side_by_side
+from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, dealt, in_parts, outcome_drafts, refuse_suppressed
 from habeas.engine.wanted import settled
 from habeas.models import CaseStatus, Subject
 from habeas_audit import Draft
@@ -50,20 +49,15 @@ class Bulk:
     def carry_out(self, members: Mapping[str, Member]) -> None:
         """Does what can be done for several of these cases at once, and writes what became of them."""
         asked = self._asked(members)
-        queues = {link.name: deque(_slices(cases, link.limits.concurrency)) for link, cases in asked.items()}
-        tasks = [link for link in asked for _ in queues[link.name]]
-        if not tasks:
+        if not asked:
             return
         self._consents.mark_sent(
             due.key for link, cases in asked.items() for one in cases for due in one.member[2]
             if due.key.connection == link.name
         )  # fmt: skip
-
-        def work(link: Link) -> list[tuple[_Asked, tuple[Effect, ...]]]:
-            return self._ask(link, queues[link.name].popleft())
-
+        parts = {link: dealt(cases, _how_many(cases, link)) for link, cases in asked.items()}
         done: dict[str, dict[Link, tuple[_Asked, list[Row]]]] = {}
-        for link, result in zip(tasks, side_by_side(tasks, work, self.run.control), strict=True):
+        for link, result in in_parts(parts, self._ask, self.run.control):
             # In trouble: whoever it was about is asked one by one, and read first.
             for one, effects in [] if isinstance(result, ConnectionTrouble) else result:
                 if effects:
@@ -99,7 +93,7 @@ class Bulk:
                 refuse_suppressed(self.tools, one.member[1])
 
         journal = GroupJournal(
-            self.tools.ledger, self.run.control, run_id=self.run.run_id, connection=link.name,
+            self.tools.ledger, self.run.control.here, run_id=self.run.run_id, connection=link.name,
             case_ids=[one.view.case_id for one in cases], guard=guard,
         )  # fmt: skip
         updates = [self._update(one.part.update, first=n == 0) for n, one in enumerate(cases) if one.part.update]
@@ -133,7 +127,6 @@ class Bulk:
             self.tools.ledger.append(*drafts)
 
 
-def _slices(cases: Sequence[_Asked], most: int) -> list[Sequence[_Asked]]:
+def _how_many(cases: Sequence[_Asked], link: Link) -> int:
     """As many parts as a connection has threads, but none so small that it is not worth it."""
-    count = max(1, min(most, -(-len(cases) // _WORTH)))
-    return [cases[n::count] for n in range(count)]
+    return max(1, min(link.limits.concurrency, -(-len(cases) // _WORTH)))

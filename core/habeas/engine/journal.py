@@ -4,17 +4,65 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from habeas.cases.keys import KeyStore
 from habeas.control import RunControl
 from habeas.http.transport import Request
+from habeas.models import Json
 from habeas_audit import Draft, Entry, Ledger
 
-__all__ = ["CaseJournal", "close_holes", "meaning"]
+__all__ = ["CaseJournal", "LedgerJournal", "close_holes", "meaning"]
 
 
-class CaseJournal:
+class LedgerJournal(ABC):
+    """Intents and outcomes of one connection in the ledger; what names a call is for others to say."""
+
+    def __init__(
+        self, ledger: Ledger, control: RunControl, guard: Callable[[], None], *, case_id: str, run_id: str,
+        connection: str, more: Mapping[str, Json] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """``guard`` is asked before each intent, and raises where nothing may be sent; ``more`` is in each intent."""
+        self._ledger, self._control, self._guard, self._more = ledger, control, guard, more
+        self._case_id, self._run_id, self._connection = case_id, run_id, connection
+        self._attempts: dict[str, int] = {}
+
+    @abstractmethod
+    def key(self, request: Request) -> str:
+        """Names the change: the same for the same request."""
+
+    @abstractmethod
+    def fingerprint(self, request: Request) -> str:
+        """Tells two requests under one key apart, nothing else."""
+
+    def intent(self, request: Request, host: str) -> int:
+        """Writes the intent; nothing may be sent before this returns."""
+        self._control.check()
+        self._guard()
+        key = self.key(request)
+        self._attempts[key] = self._attempts.get(key, 0) + 1
+        said = {
+            "method": request.method,
+            "path": request.template,
+            "host": host,
+            "attempt": self._attempts[key],
+            "key": key,
+            "fingerprint": self.fingerprint(request),
+        }
+        return self._append("call.intent", {**said, **self._more}).seq
+
+    def outcome(self, intent: int, result: str, status: int) -> None:
+        """Writes what became of it."""
+        self._append("call.outcome", {"intent": intent, "result": result, "status": status})
+
+    def _append(self, kind: str, data: dict[str, Json]) -> Entry:
+        (entry,) = self._ledger.append(Draft(kind, self._case_id, self._run_id, self._connection, "", data))
+        return entry
+
+
+class CaseJournal(LedgerJournal):
     """The journal of one case at one connection.
 
     A call is named by ``key``: the same for every attempt at the same request, so that attempts can be counted across
@@ -25,10 +73,8 @@ class CaseJournal:
         self, ledger: Ledger, keys: KeyStore, control: RunControl, *, case_id: str, run_id: str, connection: str,
         earlier: Iterable[Entry] = (), guard: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """``guard`` is asked before each intent, and raises where nothing may be sent."""
-        self._ledger, self._keys, self._control, self._guard = ledger, keys, control, guard
-        self._case_id, self._run_id, self._connection = case_id, run_id, connection
-        self._attempts: dict[str, int] = {}
+        super().__init__(ledger, control, guard, case_id=case_id, run_id=run_id, connection=connection)
+        self._keys = keys
         for entry in earlier:
             if entry.type == "call.intent" and entry.connection == connection:
                 data = entry.data
@@ -43,35 +89,8 @@ class CaseJournal:
         """Names the change within this case and connection."""
         return self._mac(b"call", self._connection.encode(), request)
 
-    def intent(self, request: Request, host: str) -> int:
-        """Writes the intent; nothing may be sent before this returns."""
-        self._control.check()
-        self._guard()
-        key = self.key(request)
-        self._attempts[key] = self._attempts.get(key, 0) + 1
-        entry = self._append(
-            "call.intent",
-            {
-                "method": request.method,
-                "path": request.template,
-                "host": host,
-                "attempt": self._attempts[key],
-                "key": key,
-                "fingerprint": self._fingerprint(request),
-            },
-        )
-        return entry.seq
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        """Writes what became of it."""
-        self._append("call.outcome", {"intent": intent, "result": result, "status": status})
-
-    def _append(self, kind: str, data: dict[str, object]) -> Entry:
-        (entry,) = self._ledger.append(Draft(kind, self._case_id, self._run_id, self._connection, "", data))
-        return entry
-
-    def _fingerprint(self, request: Request) -> str:
-        # It tells two requests under one key apart, nothing else: 64 bits of the MAC are enough.
+    def fingerprint(self, request: Request) -> str:
+        # 64 bits of the MAC are enough.
         return self._mac(b"request", b"", request)[:16]
 
     def _mac(self, purpose: bytes, place: bytes, request: Request) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from habeas.changes import HeldConsent, HeldState
 from habeas.engine.links import Link
-from habeas.engine.tools import ConnectionTrouble, Run, Tools, attempt, side_by_side
+from habeas.engine.tools import ConnectionTrouble, Run, Tools, attempt, dealt, in_parts
 from habeas.models import Subject
 
 __all__ = ["Asked", "Looked", "Looker"]
@@ -33,14 +32,13 @@ class Looker:
     def look(self, subjects: Mapping[int, Subject], asked: Mapping[Link, Asked]) -> dict[Link, Looked]:
         """What each connection holds about these people."""
         asked = {link: people for link, people in asked.items() if people and link.name not in self.down}
-        queues = {link.name: deque(_slices(list(people), link.limits.concurrency)) for link, people in asked.items()}
-        tasks = [link for link in asked for _ in queues[link.name]]
+        parts = {x: dealt(list(people), min(x.limits.concurrency, len(people))) for x, people in asked.items()}
 
-        def look(link: Link) -> Looked:
-            return self._look_at(link, queues[link.name].popleft(), subjects, asked[link])
+        def look(link: Link, persons: Sequence[int]) -> Looked:
+            return self._look_at(link, persons, subjects, asked[link])
 
         found: dict[Link, Looked] = {link: {} for link in asked}
-        for link, result in zip(tasks, side_by_side(tasks, look, self._run.control), strict=True):
+        for link, result in in_parts(parts, look, self._run.control):
             if not isinstance(result, ConnectionTrouble):
                 found[link].update(result)
         if not self._over():
@@ -67,9 +65,3 @@ class Looker:
             return tuple(HeldConsent(purpose.name, HeldState.UNREADABLE) for purpose in mapped)
         connection = link.connection(self._run.control)
         return self._tools.registry.read_consent(link.info.name, connection, subject, mapped)
-
-
-def _slices(persons: Sequence[int], most: int) -> list[Sequence[int]]:
-    """As many parts as a connection has threads, of about the same size."""
-    count = min(most, len(persons))
-    return [persons[n::count] for n in range(count)]

@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 
 from habeas.control import RunControl
-from habeas.engine.journal import close_holes, meaning
+from habeas.engine.journal import LedgerJournal, close_holes, meaning
 from habeas.http.transport import Request
-from habeas_audit import Draft, Ledger
+from habeas_audit import Ledger
 
 __all__ = ["GroupJournal", "close_group_holes"]
 
 
-class GroupJournal:
+class GroupJournal(LedgerJournal):
     """The journal of calls that are about several cases at once: an intent says how many, and which by a digest.
 
     The digest is SHA-256 over the cases' names, sorted, with a line break after each: whoever holds the ledger can
@@ -26,34 +26,16 @@ class GroupJournal:
         self, ledger: Ledger, control: RunControl, *, run_id: str, connection: str, case_ids: Sequence[str],
         guard: Callable[[], None],
     ) -> None:  # fmt: skip
-        """``guard`` is asked before each intent, and raises where nothing may be sent."""
-        self._ledger, self._control, self._guard = ledger, control, guard
-        self._run_id, self._connection = run_id, connection
-        self._cases = {"cases": len(case_ids), "whose": digest_of(case_ids)}
+        whose = {"cases": len(case_ids), "whose": digest_of(case_ids)}
+        super().__init__(ledger, control, guard, case_id="", run_id=run_id, connection=connection, more=whose)
         self._secret = secrets.token_bytes(32)
-        self._attempts: dict[str, int] = {}
 
     def key(self, request: Request) -> str:
         """Names the change within this call."""
         return self._mac(b"call", request)
 
-    def intent(self, request: Request, host: str) -> int:
-        """Writes the intent; nothing may be sent before this returns."""
-        self._control.check()
-        self._guard()
-        key = self.key(request)
-        self._attempts[key] = self._attempts.get(key, 0) + 1
-        data = {
-            "method": request.method, "path": request.template, "host": host, "attempt": self._attempts[key],
-            "key": key, "fingerprint": self._mac(b"request", request)[:16], **self._cases,
-        }  # fmt: skip
-        (entry,) = self._ledger.append(Draft("call.intent", "", self._run_id, self._connection, "", data))
-        return entry.seq
-
-    def outcome(self, intent: int, result: str, status: int) -> None:
-        """Writes what became of it."""
-        data = {"intent": intent, "result": result, "status": status}
-        self._ledger.append(Draft("call.outcome", "", self._run_id, self._connection, "", data))
+    def fingerprint(self, request: Request) -> str:
+        return self._mac(b"request", request)[:16]
 
     def _mac(self, purpose: bytes, request: Request) -> str:
         text = b"\0".join((purpose, request.name.encode(), meaning(request)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
@@ -43,6 +44,8 @@ __all__ = [
     "close_case",
     "conclude",
     "counted",
+    "dealt",
+    "in_parts",
     "journal_for",
     "outcome_drafts",
     "refuse_suppressed",
@@ -53,6 +56,7 @@ __all__ = [
     "write_rows",
 ]
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 _GRACE_SECONDS = 2.0
@@ -127,6 +131,21 @@ def side_by_side(links: Iterable[Link], task: Callable[[Link], T], control: RunC
     """
     jobs = [_Job(link.crew, lambda link=link: task(link), control) for link in links]  # type: ignore[misc]
     return [job.result() for job in jobs]
+
+
+def in_parts(
+    parts: Mapping[Link, Sequence[P]], task: Callable[[Link, P], T], control: RunControl
+) -> Iterator[tuple[Link, T | ConnectionTrouble]]:
+    """Several tasks for each connection, one a part of its work, as :func:`side_by_side`; each result with its link."""
+    queues = {link.name: deque(mine) for link, mine in parts.items()}
+    tasks = [link for link, mine in parts.items() for _ in mine]
+    results = side_by_side(tasks, lambda link: task(link, queues[link.name].popleft()), control)
+    return zip(tasks, results, strict=True)
+
+
+def dealt(everything: Sequence[P], count: int) -> list[Sequence[P]]:
+    """So many parts of about the same size."""
+    return [everything[n::count] for n in range(count)]
 
 
 _GO_ON = "go on with `habeas resume`"

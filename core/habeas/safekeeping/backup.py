@@ -7,7 +7,6 @@ tells of, the rest of the backup has. What is in vault or keys and not yet in th
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from habeas.clock import Clock, rfc3339
 from habeas.errors import InputError, StorageError
 from habeas.evidence.seal import Seal, witnesses_in
 from habeas.evidence.signing import known_keys
-from habeas.home import Home, draft_of, private_folder, sync_folder, write_private
+from habeas.home import Home, draft_of, named_at_end, private_folder, sync_folder, write_private
 from habeas.safekeeping.manifest import MANIFEST, Manifest, Part, part_of
 from habeas_audit import Draft, Evidence, Ledger, acknowledged, checkpoints_in, copy_ledger, verify_evidence
 
@@ -84,24 +83,15 @@ def _refuse(folder: Path, keys: Path | None) -> None:
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """A folder that gets its name when the block ends without an error."""
-    private_folder(folder.parent)
-    draft = draft_of(folder)
     try:
-        draft.mkdir(mode=0o700)
-        yield draft
-        for part in (draft / "checkpoints", draft / "signing", draft):
-            if part.exists():
-                sync_folder(part)
-        if folder.exists():
-            raise InputError(f"{folder} exists already", advice="a backup never overwrites: name another place")
-        draft.rename(folder)
-        sync_folder(folder.parent)
+        with named_at_end(folder, (Path("checkpoints"), Path("signing"))) as draft:
+            yield draft
+            if folder.exists():
+                raise InputError(f"{folder} exists already", advice="a backup never overwrites: name another place")
     except OSError as error:
         raise StorageError(
             f"the backup cannot be written to {folder} ({error.strerror})", advice="check disk space and owner"
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager

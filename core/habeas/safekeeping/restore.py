@@ -8,7 +8,6 @@ other. Keys that the ledger says are destroyed are destroyed again.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from habeas.config import AuditConfig, load_config
 from habeas.errors import InputError, RefusedError, StorageError
 from habeas.evidence.seal import Seal, witnesses_in
 from habeas.evidence.signing import known_keys
-from habeas.home import Home, draft_of, new_private, private_folder, sync_folder
+from habeas.home import Home, named_at_end, new_private, private_folder
 from habeas.opening import open_seal
 from habeas.safekeeping.manifest import Manifest, read_manifest
 from habeas_audit import Draft, Ledger, VerifierKey, acknowledged, verify_evidence
@@ -75,24 +74,15 @@ def _new_home(home: Home) -> Iterator[Home]:
     path = home.path.absolute()
     if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
         raise RefusedError(f"{home.path} is there already", advice="a home is never overwritten: name another --home")
-    private_folder(path.parent)
-    draft = draft_of(path)
     try:
-        draft.mkdir(mode=0o700)
-        made = Home(draft)
-        private_folder(made.packages)
-        yield made
-        for part in (made.checkpoints, made.signing, draft):
-            if part.exists():
-                sync_folder(part)
-        draft.rename(path)  # over an empty folder, and over nothing else
-        sync_folder(path.parent)
+        with named_at_end(path, (Path("checkpoints"), Path("signing"))) as draft:
+            made = Home(draft)
+            private_folder(made.packages)
+            yield made
     except OSError as error:
         raise StorageError(
             f"{home.path} cannot be made ({error.strerror})", advice="check disk space and owner"
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _copy(folder: Path, manifest: Manifest, made: Home) -> None:
