@@ -24,6 +24,7 @@ from habeas_audit import Draft, Ledger
 
 THREADS = 16
 SINGLES, EACH, GROUPS, GROUP = 150, 60, 40, 100
+CASE, RUN = "c-01M8P0000000000000", "r-01M8P000000000000"  # as long as habeas gives them
 DATA: dict[str, object] = {
     "attempt": 1, "host": "api.vendor.example", "key": "0" * 32, "method": "DELETE",
     "path": "/v1/customers/{customerId}", "more": "x" * 250,
@@ -31,7 +32,7 @@ DATA: dict[str, object] = {
 
 
 def draft() -> Draft:
-    return Draft("call.intent", "c-01M8P00000000000000000000", "r-01M8P00000000000000000000", "vendor", "", DATA)
+    return Draft("call.intent", CASE, RUN, "vendor", "", DATA)
 
 
 def main() -> int:

@@ -33,7 +33,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, Vendors(Path(name), rounds + 40) as vendors:
         head = [HABEAS, "--home", f"{name}/home", "--config", str(vendors.config)]
         took([*head, "init"])
-        whole = [took([*head, "erase", f"customer_id={who}", "--yes"]) for who in vendors.customers[7 : 7 + rounds]]
+        erasures = [[*head, "erase", f"customer_id={who}", "--yes"] for who in vendors.customers[7 : 8 + rounds]]
+        whole = [took(erasure) for erasure in erasures][1:]
     return keep(
         "startup",
         Figure("habeas --help, times importing click and pluggy", ratio, 1.6, "at most",
@@ -45,9 +46,10 @@ def main() -> int:
 
 def took(command: Sequence[str]) -> float:
     """Seconds from start to end of a process."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HABEAS_")}
+    # Installed, modules are compiled; and they stay so here.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HABEAS_", "PYTHONDONTWRITE"))}
     began = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, env=environment)
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=environment)
     return time.perf_counter() - began
 
 

@@ -34,6 +34,8 @@ MANY: Final = frozenset(
 
 MAX_NAME: Final = 64
 """Longest type, case, run or connection, characters: so far from its ends a body is looked at for them."""
+_RUN_LENGTH: Final = 17
+"""How long the names of runs are that habeas gives."""
 
 
 def _blob(text: str) -> str:
@@ -53,28 +55,35 @@ def _word_before(place: str, letters: str) -> str:
 
 
 # The columns that repeat a body. It is canonical, so each part stands where its neighbours say, and no quote stands
-# inside a text without a backslash before it. They are computed whenever an entry is written, so this has to be quick;
-# and SQLite 3.40 refuses its own JSON functions where `trusted_schema` is off. They have no type, since SQLite would
+# inside a text without a backslash before it. They are computed whenever an entry is written, so this has to be quick:
+# letters stand in the order of their frequency, and a run with a name as long as habeas gives them is looked for first.
+# SQLite 3.40 refuses its own JSON functions where `trusted_schema` is off. They have no type, since SQLite would
 # compute them whenever it checks the file, to see whether they keep to it. Of a body that somebody changed they may say
 # anything; they never raise an error.
 def _columns() -> Iterator[str]:
     at_key, end = '"at":"', '","v":1}'
+    lower, digits, others = "eacltnor.dpusimhykgvwbfjqxz_-", "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ:@"
     at = f"instr(body, {_blob(at_key)})"
-    letters = "0123456789abcdefghijklmnopqrstuvwxyz._-"
-    run_end = f"8 + length(seq) + 9 + length(type) + {len(end)}"  # for ","seq": and ,"type":"
-    run = _word_before(run_end, f"{letters}ABCDEFGHIJKLMNOPQRSTUVWXYZ:@")
+    behind_run = len('","seq":') + len(',"type":"') + len(end)
+    run_end = f"{behind_run} + length(seq) + length(type)"
     behind_case = f"{at} + 33 + iif(case_id = '', 0, 10 + length(case_id))"
     actor = f"CAST(substr(body, 11, {at} - 13) AS TEXT)"
     plain = f"""replace(replace(replace({actor}, '\\\\', char(1)), '\\"', '"'), char(1), '\\')"""
 
-    def where(place: str, opening: str, value: str) -> str:
-        return f"iif(substr(body, {place}, {len(opening)}) = {_blob(opening)}, {value}, '')"
+    def where(place: str, opening: str, value: str, otherwise: str = "''") -> str:
+        return f"iif(substr(body, {place}, {len(opening)}) = {_blob(opening)}, {value}, {otherwise})"
 
+    def run_of(length: str, value: str, otherwise: str) -> str:
+        return where(f"-({run_end}) - {length} - 7", '"run":"', value, otherwise)
+
+    usual = f"CAST(substr(body, -({run_end}) - {_RUN_LENGTH}, {_RUN_LENGTH}) AS TEXT)"
+    any_run = _word_before(run_end, digits + others + lower)
+    other_run = where(f"-({run_end}) - 23", '"log":"', "''", run_of(f"length({any_run})", any_run, "''"))
     columns = {
         "at": f"CAST(substr(body, {at} + 6, 27) AS TEXT)",
-        "type": _word_before(str(len(end)), letters),
+        "type": _word_before(str(len(end)), lower + digits),
         "case_id": where(f"{at} + 33", '","case":"', _up_to_quote(f"{at} + 43")),
-        "run_id": where(f"-({run_end}) - length({run}) - 8", ',"run":"', run),
+        "run_id": run_of(str(_RUN_LENGTH), usual, other_run),
         "connection": where(behind_case, '","connection":"', _up_to_quote(f"{behind_case} + 16")),
         "actor": where("1", '{"actor":"', plain),
     }

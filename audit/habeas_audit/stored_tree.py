@@ -66,12 +66,14 @@ class StoredTree:
     def add(self, db: sqlite3.Connection, frames: tuple[tuple[Draft, Frame], ...], at: str) -> tuple[Entry, ...]:
         """Put entries after the last one; `closing` writes them."""
         written = []
+        at_bytes = at.encode()
         for draft, frame in frames:
             seq = self._frontier.size + 1
-            body = frame.body(at, seq)
+            body = frame.body(at_bytes, seq)
             leaf = leaf_hash(body)
             self._entries.append((seq, body, leaf))
-            self._nodes += [node for node in self._frontier.append(leaf) if node.level % STORED_LEVELS == 0]
+            if done := self._frontier.append(leaf):
+                self._nodes += done[STORED_LEVELS - 1 :: STORED_LEVELS]  # the first has level 1
             if draft.case_id:
                 self._of_cases.append((self._first_of(db, draft.case_id, seq), seq))
             if draft.type not in MANY:
@@ -96,10 +98,14 @@ class StoredTree:
         if self._entries:
             # A few statements for the whole group: each step lets go of the interpreter, which others then hold.
             db.executemany("INSERT INTO entries(seq, body, leaf_hash) VALUES (?, ?, ?)", self._entries)
-            db.executemany("INSERT INTO cases(case_id, first) VALUES (?, ?)", self._cases)
-            db.executemany("INSERT INTO case_entries(first, seq) VALUES (?, ?)", self._of_cases)
-            db.executemany("INSERT INTO kinds(type, seq) VALUES (?, ?)", self._kinds)
-            db.executemany("INSERT INTO nodes(level, idx, hash) VALUES (?, ?, ?)", self._nodes)
+            for sql, rows_ in (
+                ("INSERT INTO cases(case_id, first) VALUES (?, ?)", self._cases),
+                ("INSERT INTO case_entries(first, seq) VALUES (?, ?)", self._of_cases),
+                ("INSERT INTO kinds(type, seq) VALUES (?, ?)", self._kinds),
+                ("INSERT INTO nodes(level, idx, hash) VALUES (?, ?, ?)", self._nodes),
+            ):
+                if rows_:
+                    db.executemany(sql, rows_)
             db.execute("UPDATE head SET size = ?, root = ?", (head.size, head.root))
         if len(self._first) > _MOST_CASES:
             self._first.clear()  # not before: of a case that begins in this transaction the file did not know yet

@@ -105,8 +105,8 @@ class Frontier:
 
     def append(self, leaf: bytes) -> list[Node]:
         """Add one leaf hash; the answer lists the subtrees this completes, lowest first."""
-        done: list[Node] = []
         level, idx, top = 0, self._size, leaf
+        done: list[Node] = []
         while idx & 1:
             top = node_hash(self._peaks.pop(), top)
             level, idx = level + 1, idx >> 1

@@ -13,15 +13,21 @@ later one. A day that the library wrongly calls a holiday would give a day too m
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 from habeas_policies.errors import PolicyProblem, shown
 
 __all__ = ["WEEKENDS_ONLY", "Calendar", "holiday_calendar"]
 
 _CODE = re.compile(r"([A-Z]{2})(?:-([A-Z0-9]{1,3}))?")
+_COUNTRIES = "holidays.countries"
 _SATURDAY = 5
 _DAY = timedelta(days=1)
 
@@ -74,7 +80,8 @@ def holiday_calendar(code: str) -> Calendar:
     import holidays
 
     try:
-        known = holidays.country_holidays(country)
+        with _one_country():
+            known = holidays.country_holidays(country)
     except NotImplementedError:
         raise PolicyProblem(
             f"holidays of country {shown(country)} are not known", advice="use its ISO 3166 code, such as DE or GB"
@@ -97,12 +104,29 @@ def _release() -> str:
     return version("holidays")
 
 
+@contextmanager
+def _one_country() -> Iterator[None]:
+    """The library's package of countries as a mere folder: loaded itself, it loads all of them, which takes 0.1 s."""
+    import holidays
+
+    package = ModuleType(_COUNTRIES)
+    package.__path__ = [str(Path(path, "countries")) for path in holidays.__path__]
+    if sys.modules.setdefault(_COUNTRIES, package) is not package:
+        yield
+        return
+    try:
+        yield
+    finally:
+        sys.modules.pop(_COUNTRIES, None)  # for others, who want the whole of it
+
+
 @cache
 def _holidays(code: str, year: int) -> frozenset[date]:
     import holidays
 
     country, _, region = code.partition("-")
-    known = holidays.country_holidays(country, subdiv=region or None)
+    with _one_country():
+        known = holidays.country_holidays(country, subdiv=region or None)
     # Outside these years the library has no holidays, and says nothing.
     if not known.start_year <= year <= known.end_year:
         raise PolicyProblem(

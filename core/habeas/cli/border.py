@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -98,6 +99,7 @@ def leave(code: int) -> NoReturn:
     unsaid = [stream for stream in (sys.stdout, sys.stderr) if not _flushed(stream)]
     if unsaid or left or children:
         os._exit(code or (1 if unsaid else 0))
+    gc.freeze()  # or Python looks through all that there is once more, for what is of no use any longer
     sys.exit(code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,8 +74,11 @@ class Settings:
     @contextmanager
     def open_app(self) -> Iterator[App]:
         """The installation, opened; afterwards it is known whether its ledger was signed."""
-        from habeas.app import App
-
+        gc.disable()  # nothing of what is loaded is garbage, and looking for some takes a tenth of the start
+        try:
+            from habeas.app import App
+        finally:
+            gc.enable()
         with App.open(self.home, self.config_path) as app:
             yield app
             self.remember(app.seal)
