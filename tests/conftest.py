@@ -72,6 +72,7 @@ def _keep_files_in_memory() -> None:
     memory = Path("/dev/shm")  # noqa: S108 - pytest makes a private folder in it
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ENOUGH_MEMORY:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+        os.environ.setdefault("TMPDIR", str(memory))
 
 
 def pytest_collection_finish() -> None:

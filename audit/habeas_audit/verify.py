@@ -191,7 +191,7 @@ class _Verifier:
         self._entries(db, helper, said)
         self._end(said)
         if not self._findings:
-            self._leads(db, said)
+            self._leads(db, helper, said)
 
     def _entries(self, db: sqlite3.Connection, helper: _Helper, said: _Snapshot) -> None:
         check = RowCheck(said.log_id, self._index)
@@ -268,6 +268,10 @@ class _Verifier:
 
     def _places(self, chunk: Sequence[Row]) -> None:
         """Sequence numbers run from 1 without a hole."""
+        after = self._next + len(chunk)
+        if [row[0] for row in chunk] == list(range(self._next, after)):
+            self._next = after
+            return
         for row in chunk:
             seq = row[0]
             if seq > self._next:
@@ -313,8 +317,10 @@ class _Verifier:
         if said.root != self._root():
             self.add("head", "the head's root is not the one computed from the entries")
 
-    def _leads(self, db: sqlite3.Connection, said: _Snapshot) -> None:
+    def _leads(self, db: sqlite3.Connection, helper: _Helper, said: _Snapshot) -> None:
         """Whether cases and types lead to their entries, and to no others: only so is nothing of a case overlooked."""
+        if helper.led(said.last) == self._index.value:
+            return
         tables = IndexPrint(self.z)
         tables.take_tables(db, said.last)
         if tables.value != self._index.value:
@@ -337,6 +343,7 @@ class _Helper:
         self._process: subprocess.Popen[bytes] | None = None
         self._listener = threading.Thread(target=self._listen, name="habeas-verify", daemon=True)
         self._vouched: dict[int, tuple[str, _Chunk]] = {}
+        self._led: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         if sys.executable and cores() > 1 and self._path.stat().st_size >= _WORTH_HELP:
@@ -367,6 +374,10 @@ class _Helper:
         log, chunk = self._vouched.pop(index, ("", None))
         return chunk if log == log_id else None
 
+    def led(self, last: int) -> int | None:
+        """The fingerprint of the tables that lead to entries up to that one, if the helper has made it."""
+        return self._led.get(last)
+
     def ahead(self, index: int) -> int:
         """How many chunks it vouches for, from this index on."""
         return sum(place >= index for place in list(self._vouched))
@@ -378,7 +389,11 @@ class _Helper:
         with suppress(OSError), self._process.stdin as stream:
             stream.write(json.dumps(self._order).encode())
         for line in self._process.stdout:
-            with suppress(ValueError):  # cut off when it ended
-                index, log_id, root, marks, led = json.loads(line)
+            with suppress(ValueError, KeyError):  # cut off when it ended
+                said = json.loads(line)
+                if isinstance(said, dict):
+                    self._led[said["last"]] = said["led"]
+                    continue
+                index, log_id, root, marks, led = said
                 inside = {int(mark): bytes.fromhex(found) for mark, found in marks.items()}
                 self._vouched[index] = log_id, _Chunk(_CHUNK, bytes.fromhex(root), inside, led)

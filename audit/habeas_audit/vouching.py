@@ -15,20 +15,28 @@ from habeas_audit.tree import STORED_LEVELS, roots_at, rows
 
 
 def vouch() -> None:
-    """What the helper does: read its order, and write a line for each chunk that it vouches for."""
+    """What the helper does: read its order, and write a line on the tables, and one for each chunk it vouches for."""
     order = json.load(sys.stdin)
     levels = order["levels"]
     with closing(connect(Path(order["path"]), "verify", order["busy"])) as db:
-        log_id = db.execute("SELECT log_id FROM log").fetchone()[0]
+        db.text_factory = bytes
+        log_id = db.execute("SELECT log_id FROM log").fetchone()[0].decode()
         last = db.execute("SELECT max(seq) FROM entries").fetchone()[0]
+        tables = IndexPrint(order["z"])
+        tables.take_tables(db, last)
+        _say({"last": last, "led": tables.value})
         # Not the first one, where there may be rows with numbers below 1.
         for index in range((last >> levels) - 1, 0, -1):
             led = IndexPrint(order["z"])
             tree = _well(db, RowCheck(log_id, led), index << levels, levels)
             if tree is not None:
                 marks = {mark: root.hex() for mark, root in roots_at(tree, index << levels, order["marks"]).items()}
-                sys.stdout.write(json.dumps([index, log_id, tree[-1][0].hex(), marks, led.value]) + "\n")
-                sys.stdout.flush()
+                _say([index, log_id, tree[-1][0].hex(), marks, led.value])
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def _well(db: sqlite3.Connection, check: RowCheck, start: int, levels: int) -> list[list[bytes]] | None:
