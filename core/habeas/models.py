@@ -219,6 +219,8 @@ class PluginInfo:
     """Connections with a lower number are erased first: consent before marketing data before money."""
     purpose_schema: Mapping[str, Json] = field(default_factory=dict)
     """JSON Schema of what a purpose is called here (``consent.purposes.PURPOSE.CONNECTION``). Empty: no mapping."""
+    holds_consents: bool = True
+    """Whether the vendor has a place for consents. If not, each is ``unsupported`` without anybody being asked for."""
     rectifies: tuple[Field, ...] = ()
     """What the ``rectify`` hook is asked to correct; of any other field habeas says ``unsupported`` itself."""
     secret_files: tuple[str, ...] = ()

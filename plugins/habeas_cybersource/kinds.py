@@ -108,6 +108,7 @@ INFO = PluginInfo(
     # Payments are the last thing to go: other vendors' data is found through them, never the other way round.
     erase_order=90,
     purpose_schema=PURPOSE,
+    holds_consents=False,
     rectifies=(
         Field.EMAIL,
         Field.PHONE,

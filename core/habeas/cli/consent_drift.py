@@ -16,7 +16,7 @@ from habeas.cli.context import (
     stop_on_signals,
     yes_option,
 )
-from habeas.errors import RefusedError
+from habeas.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
     from habeas.cases.consents import Key
@@ -30,22 +30,24 @@ __all__ = ["command"]
 
 @click.command("drift", epilog="Examples: habeas consent drift --sample 500  ·  habeas consent drift --repair --yes")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Look at N people drawn at random. [everybody]")
-@click.option("--repair", is_flag=True, help="Make it so again wherever something else is held than is wanted.")
+@click.option("--repair", is_flag=True, help="Withdraw again whatever is held against a withdrawal.")
 @click.option(
-    "--withdrawals-only", is_flag=True,
-    help="Repair only what is held against a withdrawal: whoever withdrew at the vendor itself stays withdrawn.",
+    "--grants-too", is_flag=True,
+    help="With --repair: also give again what the vendor no longer holds. Only where nobody can withdraw there.",
 )  # fmt: skip
 @converging_options
 @yes_option
 @json_option
 @pass_settings
 def command(
-    settings: Settings, sample: int | None, repair: bool, withdrawals_only: bool, read_back: str,
-    max_runtime: float | None,    yes: bool,
+    settings: Settings, sample: int | None, repair: bool, grants_too: bool, read_back: str, max_runtime: float | None,
+    yes: bool,
 ) -> int:  # fmt: skip
     """Compare what every connection holds with what people want, over everybody whose wishes are known.
 
     Without --repair it only reads, and exits with 1 where something else is held than is wanted, or could not be read.
+    A consent that is missing at a vendor may have been withdrawn there, by a link in a mail: --repair leaves it so,
+    and exits with 1 while there is any.
     """
     from habeas import propagation
     from habeas.changes import ConsentState
@@ -54,6 +56,8 @@ def command(
     from habeas.engine.drift import Drift
     from habeas.engine.schedule import Schedule
 
+    if grants_too and not repair:
+        raise InputError("--grants-too says what to repair", advice="add --repair")
     if repair and not yes:
         somebody_can_be_asked("repairing consents")
     output = settings.output
@@ -72,16 +76,17 @@ def command(
             _show(output, found)
             if not repair:
                 return _end(settings, run.run_id, found, drift)
-            if withdrawals_only:
-                wrong = [(key, state) for key, state in wrong if state is ConsentState.WITHDRAWN]
-            question = f"Make {len(wrong)} consents what the people want?"
+            chosen = [(key, state) for key, state in wrong if grants_too or state is ConsentState.WITHDRAWN]
+            if left := len(wrong) - len(chosen):
+                output.say(f"{left} consents are missing, and may have been withdrawn there: they stay so.")
+            question = f"Make {len(chosen)} consents what the people want?"
             if not yes and not ask(question, control):
                 raise RefusedError("not confirmed; nothing was changed")
             assert app.tools.consents is not None  # noqa: S101 - an opened installation keeps what is wanted
-            app.tools.consents.due.require(wrong)
-            summary: dict[str, Json] = {"drift": found}
+            app.tools.consents.due.require(chosen)
+            summary: dict[str, Json] = {"drift": found, "not_given_again": left}
             code = converge(settings, app, run, part, Schedule(app.tools, control, max_runtime), summary)
-            return 1 if drift.unreachable or control.stopped.is_set() else code
+            return 1 if left or drift.unreachable or control.stopped.is_set() else code
 
 
 def _end(settings: Settings, run_id: str, found: dict[str, Json], drift: Drift) -> int:

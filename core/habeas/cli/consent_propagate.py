@@ -132,7 +132,9 @@ def converge(
 
     code = work_through(app, run, work.cases(), output, total=0, summary=summary, at_end=at_end, schedule=schedule)
     _show(output, summary, schedule)
-    return code if not summary["unreachable"] else 1
+    if summary["unreachable"]:
+        return 1
+    return code or (3 if summary["refused"] else 0)
 
 
 def _dry(settings: Settings, app: App, checked: Checked) -> int:

@@ -65,6 +65,7 @@ def _described(info: PluginInfo, registry: Registry) -> Json:
         "hooks": _optional_hooks(info, registry),
         "rectifies": [str(field) for field in info.rectifies],
         "purpose": info.purpose_schema,
+        "holds_consents": info.holds_consents,
         "records": [
             {
                 "record": kind.name,

@@ -98,6 +98,7 @@ class Drift:
                 if (purposes := [name for name in wanted if name in link.purposes])
             }
             for link in self.tools.links.values()
+            if link.info.holds_consents
         }
         looked = self._looker.look({person: subject for person, (subject, _) in part.items()}, asked)
         wrong: list[tuple[Key, ConsentState]] = []

@@ -98,7 +98,7 @@ class Propagation:
     def _some(self, persons: Sequence[int]) -> list[str]:
         due = self.store.due.of(persons)
         subjects = self._not_erased(self.store.due.subjects(persons))
-        due = {person: rows for person, rows in due.items() if person in subjects and rows}
+        due = self._possible({person: rows for person, rows in due.items() if person in subjects and rows})
         acting = {p: [d for d in rows if d.otherwise or d.sent] for p, rows in due.items()}
         asking = {p: [d for d in rows if d not in acting[p] and self._reaches(d)] for p, rows in due.items()}
         for person, rows in self._look(subjects, asking).items():
@@ -106,6 +106,25 @@ class Propagation:
         acting = {person: rows for person, rows in acting.items() if rows}
         self.advance(len(persons) - len(acting))
         return self._begin(subjects, acting) if acting and not self._over() else []
+
+    def _possible(self, due: Mapping[int, Sequence[Due]]) -> dict[int, list[Due]]:
+        """Without what no vendor could ever hold: that is told in the summary, and nobody needs a case for it."""
+        registry = self.tools.registry
+        unable = {
+            name
+            for name, link in self.tools.links.items()
+            if not (link.info.holds_consents and registry.implements(link.info.name, "update_consent"))
+        }
+        now = self.tools.clock.now()
+        self.store.due.confirm(
+            [
+                Confirmed(one.key, one.state, Result.UNSUPPORTED, now)
+                for rows in due.values()
+                for one in rows
+                if one.key.connection in unable
+            ]
+        )
+        return {person: [one for one in rows if one.key.connection not in unable] for person, rows in due.items()}
 
     def _reaches(self, due: Due) -> bool:
         return due.key.connection in self.tools.links and due.key.connection not in self._looker.down

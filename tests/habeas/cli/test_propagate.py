@@ -95,6 +95,20 @@ def test_everybody_is_as_they_want_and_nobody_is_created(own_shop: Shop) -> None
     assert (again.json["summary"]["known"], again.json["summary"]["recorded"]) == (len(people), 0)
 
 
+def test_a_vendor_without_consents_is_told_and_costs_nobody_a_case(own_shop: Shop) -> None:
+    people = [p for p in own_shop.world.people if len(p.held_at) == 3][:4]
+    rows = [row(p, "granted" if holds(own_shop, p)["talonone"] else "withdrawn") for p in people]
+    ran = propagate(own_shop, rows)
+    acted = {case["case"] for case in ran.json["cases"]}
+    assert len(acted) < len(people), "somebody was as wanted wherever a consent is held"
+    assert ran.json["summary"]["connections"]["cybersource"] == {PURPOSE: {"unsupported": len(people)}}
+    assert not [o for case in ran.json["cases"] for o in case["outcomes"] if o["connection"] == "cybersource"]
+    assert ran.code == 3
+    assert ran.json["summary"]["refused"] >= len(people)
+    again = propagate(own_shop, rows)
+    assert (again.code, again.json["cases"]) == (0, [])
+
+
 def test_withdrawals_are_sent_before_consents_given(shop: Shop) -> None:
     people = [shop.fresh() for _ in range(3)]
     propagate(shop, [row(p, "granted" if n else "withdrawn", 1) for n, p in enumerate(people)])
@@ -324,12 +338,13 @@ def test_drift_is_found_over_everybody_and_repaired(own_shop: Shop) -> None:
     assert said(own_shop, "consent.compared")[-1] == found.json["summary"]["drift"]
     refused = own_shop.run("consent", "drift", "--repair")
     assert (refused.code, own_shop.world.changing_calls()) == (4, changing)
-    part = drift(own_shop, "--repair", "--withdrawals-only", "--yes")
-    assert part.code in (0, 3)
+    part = drift(own_shop, "--repair", "--yes")
+    assert (part.code, part.json["summary"]["not_given_again"]) == (1, 2)  # at two vendors
     assert set(holds(own_shop, known[0]).values()) == {False}
     assert set(holds(own_shop, known[5]).values()) == {False}, "they may have withdrawn at the vendor itself"
-    whole = drift(own_shop, "--repair", "--yes")
-    assert whole.code in (0, 3)
+    assert own_shop.run("consent", "drift", "--grants-too").code == 2
+    whole = drift(own_shop, "--repair", "--grants-too", "--yes")
+    assert (whole.code, whole.json["summary"]["not_given_again"]) == (0, 0)
     assert len(whole.json["cases"]) == 1
     assert set(holds(own_shop, known[5]).values()) == {True}
     assert drift(own_shop).code == 0

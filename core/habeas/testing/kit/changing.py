@@ -64,6 +64,17 @@ def _consent(bench: Bench) -> None:
                     "update_consent changes nothing for an ordinary person, whatever is asked: do it, and say"
                     " unsupported of all purposes where the vendor has no consents at all."
                 )
+            _check_declared(bench, silent=silent)
+
+
+def _check_declared(bench: Bench, *, silent: bool) -> None:
+    if silent and bench.info.holds_consents:
+        raise Broken(
+            "update_consent says unsupported of all purposes: say holds_consents=False in describe, so that nobody is"
+            " looked at one by one."
+        )
+    if not silent and not bench.info.holds_consents:
+        raise Broken("describe says holds_consents=False, and the sandbox holds some or update_consent changes them.")
 
 
 def _check_reasons(job: Job) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.habeas.testing.kit import habeas_tiny
 from tests.habeas.testing.kit.broken import Mutant, broken
 from tests.habeas.testing.kit.habeas_tiny import erasing, reading, writing
-from tests.habeas.testing.kit.habeas_tiny.kinds import CUSTOMER, ORDER
+from tests.habeas.testing.kit.habeas_tiny.kinds import CUSTOMER, INFO, ORDER
 from tests.habeas.testing.kit.habeas_tiny.vendor import TinySandbox
 
 from habeas import (
@@ -31,6 +31,7 @@ from habeas import (
 )
 from habeas.connection import Connection
 from habeas.http.transport import Request
+from habeas.testing.people import Person
 from habeas.testing.sandbox import Call, Reply
 
 __all__ = ["MUTANTS"]
@@ -165,7 +166,22 @@ def _state(state: HeldState) -> Callable[..., tuple[HeldConsent, ...]]:
     return read_consent
 
 
+class _NoConsents(TinySandbox):
+    def consent(self, person: Person, purpose: str) -> None:
+        del person, purpose
+
+
+def _never(connection: Connection, update: ConsentUpdate) -> Effects:
+    del connection
+    return tuple(Effect(c.index, CUSTOMER, 0, Result.UNSUPPORTED, "", "it keeps none") for c in update.changes)
+
+
 _CONSENTS = (
+    broken(
+        "consent-true", "say holds_consents=False", update_consent=_never, sandbox=_NoConsents,
+        read_consent=_state(HeldState.UNREADABLE),
+    ),
+    broken("consent-true", "describe says holds_consents=False", describe=lambda: replace(INFO, holds_consents=False)),
     broken("consent-true", "for marketing_email 'updated'", update_consent=_unread(Result.UPDATED)),
     broken("consent-true", "accepted, and nothing came of it", update_consent=_unread(Result.ACCEPTED)),
     broken("consent-true", "leaves something 'failed' (no reason is given)", update_consent=_unread(Result.FAILED)),
