@@ -16,11 +16,12 @@ from habeas.engine.plan import Notice, reason_of
 from habeas.engine.tools import ConnectionTrouble, Row, Run, Tools, conclude, counted, search, side_by_side, write_rows
 from habeas.errors import VendorError
 from habeas.home import private_folder
-from habeas.models import Export, Gap, Inventory, PluginInfo, Result
+from habeas.models import Export, Gap, Inventory, PluginInfo, Result, Subject
 from habeas_audit import Draft
 from habeas_policies import Facts, PolicyProblem
 
 if TYPE_CHECKING:
+    from habeas.cases.consents import Wanted
     from habeas.reports.package import Source
 
 __all__ = ["AccessPass", "InventoryPass"]
@@ -112,6 +113,7 @@ class AccessPass:
                 notices=(),
                 generator=f"habeas {self._version}",
                 contact=self._tools.controller.contact,
+                consents=self._recorded(request.subject),
             )
         )
         path = Path(request.output) if request.output else self._tools.home.packages / f"{self.case_id}.zip"
@@ -119,6 +121,11 @@ class AccessPass:
         write_zip(content, path)
         data = {"digest": package_digest(path), "bytes": path.stat().st_size}
         self._tools.ledger.append(Draft("package.written", self.case_id, self._run.run_id, "", "", data))
+
+    def _recorded(self, subject: Subject) -> tuple[tuple[Subject, Wanted], ...]:
+        """What we keep ourselves of the person's consents."""
+        store = self._tools.consents
+        return () if store is None else tuple(store.about(subject))
 
 
 def _standing_gaps(links: Sequence[Link], results: Sequence[Fetched | ConnectionTrouble]) -> list[Notice]:

@@ -232,6 +232,34 @@ def test_who_was_erased_is_taken_out_and_leaves_nothing_readable(store: ConsentS
     db.close()
 
 
+def test_a_person_is_told_all_that_an_erasure_would_take_out_and_nobody_else_s(store: ConsentStore) -> None:
+    shared = "family@shop.example"
+    store.accept("r-1", "case", [said(1, GRANTED, 1, address=shared), said(2, GRANTED, 2, address=shared)])
+    store.accept("r-2", "file", [said(0, GRANTED, 3, address=shared, alone=True), said(1, WITHDRAWN, 4, "profiling")])
+    told = store.about(who(1, address=shared))
+    assert [(one.purpose, one.state, one.source, [i.kind for i in w.identifiers]) for w, one in told] == [
+        ("mail", GRANTED, "case", ["customer_id", "email"]),
+        ("profiling", WITHDRAWN, "file", ["customer_id", "email"]),
+        ("mail", GRANTED, "file", ["email"]),
+    ]
+    assert {w.values("customer_id") for w, _ in told} == {("C-1",), ()}
+    assert store.about(who(3)) == []
+    assert store.remove(who(1, address=shared)) == 2
+    assert store.about(who(1, address=shared)) == []
+    assert [w.values("customer_id") for w, _ in store.about(who(2, address=shared))] == [("C-2",)]
+
+
+def test_a_withdrawal_that_somebody_shares_keeps_its_source(store: ConsentStore) -> None:
+    """Also where the statement that made them share it says nothing new, and the ledger is told of no batch."""
+    shared = "family@shop.example"
+    store.accept("r-1", "case", [said(1, GRANTED, 5), said(0, WITHDRAWN, 6, address=shared, alone=True)])
+    assert store.accept("r-2", "file", [said(1, GRANTED, 4, address=shared)]) == ([Verdict.STALE], None)
+    store.accept("r-3", "case", [said(9, GRANTED, 1)])
+    wanted = store.wanted(who(1))["mail"]
+    assert (wanted.state, wanted.source) == (WITHDRAWN, "file")
+    assert [batch.run_id for batch in store.statements.untold()] == ["r-1", "r-3"]
+
+
 def test_a_store_that_was_lost_is_not_made_anew(house: House) -> None:
     house.used = True
     store = house.store("lost")

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from jsonschema import Draft202012Validator
+
+from habeas.clock import SystemClock
+from habeas.reports.package.labels import moment
+from habeas_audit import Ledger
 
 if TYPE_CHECKING:
     from tests.habeas.cli.conftest import Shop
@@ -124,6 +132,71 @@ def test_portability_is_a_case_of_its_own_kind(shop: Shop) -> None:
     assert ran.json["type"] == "portability"
     data = json.loads(contents(ran.json["package"])["data.json"])
     assert (data["type"], data["case"]) == ("portability", ran.json["case"])
+
+
+PURPOSES = ("marketing_email", "newsletter")
+
+
+def set_consent(shop: Shop, person: Person, purpose: str, state: str) -> None:
+    ran = shop.run("--json", "consent", "set", f"customer_id={person.customer_id}", f"{purpose}={state}", "--yes")
+    assert ran.json["status"] == "completed", ran.json
+
+
+def packed(shop: Shop, person: Person, *options: str) -> tuple[Any, str]:
+    """``data.json``, which keeps to the schema beside it, and the page."""
+    ran = shop.run("--json", "access", f"customer_id={person.customer_id}", *options)
+    files = contents(ran.json["package"])
+    data = json.loads(files["data.json"])
+    Draft202012Validator(json.loads(files["data.schema.json"])).validate(data)
+    return data, files["index.html"].decode()
+
+
+def test_recorded_consents_are_told_to_whom_they_are_about_until_they_are_erased(shop: Shop) -> None:
+    """What counts now and when it was said, in both forms; nobody else's; nothing of it in the ledger."""
+    person, other = shop.fresh(), shop.fresh()
+    before = datetime.now(UTC)
+    set_consent(shop, person, PURPOSES[0], "granted")
+    set_consent(shop, other, PURPOSES[1], "granted")
+    set_consent(shop, person, PURPOSES[0], "withdrawn")
+    data, page = packed(shop, person)
+    (told,) = data["consents"]
+    assert (told["purpose"], told["state"], told["source"]) == (PURPOSES[0], "withdrawn", "case")
+    given, ended, recorded = (datetime.fromisoformat(told[n]) for n in ("granted_at", "withdrawn_at", "recorded_at"))
+    assert before <= given < ended <= recorded
+    assert told["said_at"] == told["withdrawn_at"]
+    assert {"kind": "customer_id", "value": person.customer_id} in told["identifiers"]
+    (row,) = re.findall(r'<tr role="row"><th [^>]*>Marketing email .*</tr>', page)
+    since, until_then = (moment(at.astimezone(ZoneInfo("Europe/Berlin"))) for at in (ended, given))
+    for words in (
+        ">Withdrawn<", f'"Since">{since} <', f">before that: given {until_then}<", ", on its own<",
+        f"<bdi>{person.customer_id}<",
+    ):  # fmt: skip
+        assert words in row
+    assert PURPOSES[1] not in page[page.index('id="consents"') : page.index('id="left-out"')]
+    with Ledger.open(shop.home.ledger, SystemClock().now) as ledger:
+        entries = [entry.body for entry in ledger.entries(case_id=data["case"])]
+    assert entries
+    assert PURPOSES[0].encode() not in b"".join(entries)
+    data, page = packed(shop, person, "--portability")
+    assert [one["state"] for one in data["consents"]] == ["withdrawn"]
+    assert "because you provided it yourself" in page
+    assert shop.run("erase", f"customer_id={person.customer_id}", "--yes").code in (0, 3)
+    data, page = packed(shop, person)
+    assert "consents" not in data
+    assert 'id="consents"' not in page
+    assert [one["purpose"] for one in packed(shop, other)[0]["consents"]] == [PURPOSES[1]]
+
+
+def test_a_statement_under_an_address_alone_is_told_as_it_would_be_erased(shop: Shop) -> None:
+    """From a file, with the time the file says; somebody with another address hears nothing of it."""
+    person, other = shop.fresh(), shop.fresh()
+    file = shop.folder / "said.csv"
+    file.write_text(f"email,purpose,state,at\n{person.email},{PURPOSES[1]},granted,2026-02-03T22:30:00Z\n")
+    assert shop.run("consent", "propagate", str(file), "--yes").code in (0, 3)
+    (told,) = packed(shop, person)[0]["consents"]
+    assert (told["purpose"], told["said_at"], told["source"]) == (PURPOSES[1], "2026-02-03T22:30:00Z", "file")
+    assert (told["state"], told["withdrawn_at"]) == ("granted", None)
+    assert "consents" not in packed(shop, other)[0]
 
 
 def test_nobody_s_package_says_that_nothing_is_held(shop: Shop) -> None:

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from habeas.cases.consents import Wanted
 from habeas.errors import ConfigError, PluginFault, StorageError
 from habeas.home import draft_of
 from habeas.models import Document, Export, Gap, Identifier, Omission, PluginInfo, RecordKind, Result, Subject
@@ -100,8 +101,22 @@ def package(*sources: Source, **changes: Any) -> PackageInput:
     return replace(base, **changes)
 
 
+WITHDRAWN = Wanted(
+    "marketing_email", datetime(2026, 2, 1, 9, tzinfo=UTC), datetime(2026, 2, 3, 22, 30, tzinfo=UTC),
+    datetime(2026, 2, 4, 6, tzinfo=UTC), "file",
+)  # fmt: skip
+GRANTED = Wanted("Telefon", datetime(2025, 7, 1, tzinfo=UTC), None, datetime(2025, 7, 1, tzinfo=UTC))
+RECORDED = (
+    (Subject((Identifier("customer_id", "C-1"), Identifier("acme-eu", "cust_7iUXIPcV8VR"))), WITHDRAWN),
+    (Subject((Identifier("email", "zoe@old.example"),)), GRANTED),
+)
+
+
 def rich() -> PackageInput:
-    """Every state at once: held, held with a gap, nothing held, nothing searchable, failed, failed half-way."""
+    """Every state at once: held, held with a gap, nothing held, nothing searchable, failed, failed half-way.
+
+    And consents of both states: one of which everything is known, one with the least that can be.
+    """
     omitted = Omission("ids of friends you invited", "they identify other people", 2)
     gap = Gap("session", Result.MANUAL, "Archived sessions: ask the support of the processor", 3)
     return package(
@@ -111,6 +126,7 @@ def rich() -> PackageInput:
         exported(connection="d", gaps=(Gap("customer", Result.UNSUPPORTED, "No search without a token"),)),
         Source("e", PLUGIN, "failed", None, "the processor answered 503"),
         Source("f", PLUGIN, "failed", Export((document([1, 2], "half.json", "activity"),)), "broken off"),
+        consents=RECORDED,
     )
 
 
@@ -203,6 +219,34 @@ class TestData:
         Draft202012Validator(schema).validate(data)
         assert data["$schema"] == "data.schema.json"
         assert (data["format"], data["version"]) == ("habeas-access-package", 1)
+
+    def test_consents_stand_in_it_as_recorded_and_are_not_named_where_there_are_none(self) -> None:
+        first, second = data_of(rich())["consents"]
+        assert first == {
+            "purpose": "marketing_email",
+            "state": "withdrawn",
+            "said_at": "2026-02-03T22:30:00Z",
+            "granted_at": "2026-02-01T09:00:00Z",
+            "withdrawn_at": "2026-02-03T22:30:00Z",
+            "recorded_at": "2026-02-04T06:00:00Z",
+            "source": "file",
+            "identifiers": [
+                {"kind": "customer_id", "value": "C-1"}, {"kind": "acme-eu", "value": "cust_7iUXIPcV8VR"},
+            ],
+        }  # fmt: skip
+        assert (second["state"], second["said_at"]) == ("granted", "2025-07-01T00:00:00Z")
+        assert (second["withdrawn_at"], second["source"]) == (None, None)
+        assert "consents" not in data_of(package())
+
+    @pytest.mark.parametrize(
+        "change", [{"state": "unset"}, {"said_at": None}, {"source": "gossip"}, {"identifiers": []}]
+    )
+    def test_the_schema_knows_what_a_recorded_consent_is(self, change: dict[str, object]) -> None:
+        files = files_of(rich())
+        schema, data = json.loads(files["data.schema.json"]), json.loads(files["data.json"])
+        data["consents"][1] |= change
+        assert not Draft202012Validator(schema).is_valid(data)
+        assert not Draft202012Validator(schema).is_valid(data | {"consents": []})
 
     @pytest.mark.parametrize("change", [{"status": "fine"}, {"records": None}, {"extra": 1}, {"connection": "../x"}])
     def test_the_schema_refuses_what_the_format_does_not_have(self, change: dict[str, object]) -> None:
@@ -542,6 +586,7 @@ class TestPageIsInert:
             contact=text,
             subject=Subject((Identifier(text, text),)),
             notices=((text, text, text),),
+            consents=((Subject((Identifier(text, text),)), replace(WITHDRAWN, purpose=text, source=text)),),
             case_id=text,
             regime=text,
             generator=text,
@@ -692,6 +737,34 @@ class TestPageIsHonest:
     def test_the_way_to_check_the_files_is_explained(self) -> None:
         text = Page(rich()).text
         assert all(command in text for command in ("sha256sum data.json", "shasum -a 256", "Get-FileHash"))
+
+
+class TestPageTellsOfRecordedConsents:
+    def test_what_counts_since_when_and_who_it_is_recorded_for_in_words(self) -> None:
+        page = Page(rich())
+        for words in (
+            "Your consents This is what Example Shop GmbH itself has recorded",
+            "Marketing email marketing_emailWithdrawn3 February 2026, 23:30 (UTC+01:00) before that: given 1 ",
+            "4 February 2026, 07:00 (UTC+01:00), out of a file of consentsCustomer number: C-1, ID at Acme Loyalty",
+            "ID at Acme Loyalty (acme-eu): cust_7iUXIPcV8VR",
+            "TelefonGiven1 July 2025, 01:00 (UTC+01:00)1 July 2025, 01:00 (UTC+01:00)E-mail address: zoe@old.example",
+        ):
+            assert words in page.text
+        assert page.attributes("href").count("#consents") == 2
+
+    @pytest.mark.parametrize("regime", ["gdpr", "uk-gdpr", "ccpa", "lgpd"])
+    def test_the_page_does_not_say_that_nothing_of_the_controller_s_own_is_here(self, regime: str) -> None:
+        but = "in its own systems is not part of this package, except for what it has recorded of your consents."
+        assert but in Page(package(regime=regime, consents=RECORDED)).text
+        without = Page(package(regime=regime))
+        assert "in its own systems is not part of this package." in without.text
+        assert "consents" not in without.attributes("id")
+
+    def test_portability_says_why_they_are_part_of_it(self) -> None:
+        why = "because you provided it yourself and it is about your consent"
+        assert why in Page(package(case_type="portability", consents=RECORDED)).text
+        assert why not in Page(package(case_type="portability")).text
+        assert why not in Page(rich()).text
 
 
 class TestLabels:

@@ -60,6 +60,8 @@ class Wanted:
     withdrawn_at: datetime | None
     """The newest withdrawal."""
     recorded_at: datetime
+    source: str = ""
+    """Who said so to us, as :meth:`Statements.accept` was told; empty where that was not kept."""
 
     @property
     def state(self) -> ConsentState:
@@ -112,14 +114,17 @@ class Statements:
             cursor = db.execute(
                 "INSERT INTO batches(run, source, statements, leaves) VALUES (?, ?, 0, x'')", (run_id, source)
             )
-            batch = int(cursor.lastrowid or 0)
+            batch, before = int(cursor.lastrowid or 0), db.total_changes
             leaves = bytearray()
             verdicts = [self._one(db, batch, statement, leaves) for statement in statements]
             if leaves:
                 row = (len(leaves) // 32, bytes(leaves), batch)
                 db.execute("UPDATE batches SET statements = ?, leaves = ? WHERE batch = ?", row)
-            else:
+            elif db.total_changes == before:
                 db.execute("DELETE FROM batches WHERE batch = ?", (batch,))
+            else:
+                # Nothing to tell, but what others share with somebody may name it: its number must not be another's.
+                db.execute("UPDATE batches SET told = 1 WHERE batch = ?", (batch,))
         count = len(leaves) // 32
         return verdicts, Batch(batch, run_id, source, count, _digest(leaves)) if leaves else None
 
@@ -149,13 +154,13 @@ class Statements:
     def of(self, db: sqlite3.Connection, person: int) -> dict[str, Wanted]:
         """The same of a person by number."""
         rows = db.execute(
-            "SELECT text, granted, withdrawn, recorded FROM wanted JOIN words ON word = purpose WHERE person = ? "
-            "ORDER BY text",
+            "SELECT text, granted, withdrawn, recorded, source FROM wanted JOIN words ON word = purpose "
+            "LEFT JOIN batches USING (batch) WHERE person = ? ORDER BY text",
             (person,),
         ).fetchall()
         return {
-            text: Wanted(text, moment(granted), moment(withdrawn), moment(recorded) or _EPOCH)
-            for text, granted, withdrawn, recorded in rows
+            text: Wanted(text, moment(granted), moment(withdrawn), moment(recorded) or _EPOCH, source or "")
+            for text, granted, withdrawn, recorded, source in rows
         }
 
     def said(self, most: int = _MOST_SAID) -> Iterator[list[bytes]]:

@@ -40,6 +40,12 @@ class ConsentStore:
         """Purpose → what a person wants."""
         return self.statements.wanted(subject)
 
+    def about(self, subject: Subject) -> list[tuple[Subject, Wanted]]:
+        """All that is recorded of a person, and who it is recorded of: exactly what :meth:`remove` would take out."""
+        with self._database.reading() as db:
+            persons = [] if db is None else self._people.matching(db, subject)
+        return [(who, one) for who, wanted in self.some(persons).values() for one in wanted.values()]
+
     def person(self, subject: Subject) -> int | None:
         """The number of somebody who is known here."""
         with self._database.reading() as db:

@@ -3,7 +3,8 @@
 ::
 
     index.html                       for the person: what is held, why, what is missing, which rights there are
-    data.json, data.schema.json      the same for programs; the schema is JSON Schema 2020-12
+    data.json, data.schema.json      the same for programs; the schema is JSON Schema 2020-12. Of the controller's own
+                                     files there is what it has recorded of the person's consents, if it has
     processors/<connection>/<name>   each answer of a processor, byte for byte as the plugin handed it over
     manifest.json                    name, size and SHA-256 of every other file
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from habeas.errors import ConfigError, PluginFault
 from habeas.models import Document, Export, Omission, PluginInfo, RecordKind, Subject
 from habeas.reports.package.fields import entries
 from habeas.reports.package.jsontext import Decoded, Verbatim, decode, encode
+
+if TYPE_CHECKING:
+    from habeas.cases.consents import Wanted
 
 __all__ = ["DATA", "SCHEMA", "Held", "PackageFile", "PackageInput", "Processor", "Source", "check_source", "data_json"]
 __all__ += ["prepare", "timestamp"]
@@ -62,6 +65,8 @@ class PackageInput:
     """Program and version that made the package."""
     contact: str = ""
     """Where the person can ask: an address in words."""
+    consents: tuple[tuple[Subject, Wanted], ...] = field(default=(), repr=False)
+    """What the controller has itself recorded of the person's consents, and the identifiers it is recorded under."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,12 +171,14 @@ def data_json(package: PackageInput, processors: tuple[Processor, ...]) -> bytes
             "prepared_at": timestamp(package.prepared_at),
             "due_at": timestamp(package.due_at) if package.due_at else None,
             "generator": package.generator,
-            "identifiers": [{"kind": one.kind, "value": one.value} for one in package.subject.identifiers],
+            "identifiers": _identifiers(package.subject),
             "processors": [_processor_data(processor) for processor in processors],
             "notices": [
                 {"connection": connection, "text": text, "until": until or None}
                 for connection, text, until in package.notices
             ],
+            # Left out where there are none: so it was in every package before consents were recorded.
+            **({"consents": [_consent_data(*one) for one in package.consents]} if package.consents else {}),
         }
     )
 
@@ -179,6 +186,23 @@ def data_json(package: PackageInput, processors: tuple[Processor, ...]) -> bytes
 def timestamp(moment: datetime) -> str:
     """RFC 3339, in UTC with ``Z``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _identifiers(subject: Subject) -> list[dict[str, str]]:
+    return [{"kind": one.kind, "value": one.value} for one in subject.identifiers]
+
+
+def _consent_data(who: Subject, consent: Wanted) -> dict[str, object]:
+    return {
+        "purpose": consent.purpose,
+        "state": str(consent.state),
+        "said_at": timestamp(consent.at),
+        "granted_at": timestamp(consent.granted_at) if consent.granted_at else None,
+        "withdrawn_at": timestamp(consent.withdrawn_at) if consent.withdrawn_at else None,
+        "recorded_at": timestamp(consent.recorded_at),
+        "source": consent.source or None,
+        "identifiers": _identifiers(who),
+    }
 
 
 def _processor(source: Source) -> Processor:

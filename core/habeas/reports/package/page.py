@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from habeas.models import Gap, RecordKind, Result
+from habeas.models import Gap, RecordKind, Result, Subject
 from habeas.reports.package.content import Held, PackageInput, Processor
 from habeas.reports.package.fields import Reading, read
 from habeas.reports.package.labels import (
@@ -21,7 +22,13 @@ from habeas.reports.package.labels import (
 )
 from habeas.reports.package.wording import wording
 
+if TYPE_CHECKING:
+    from habeas.cases.consents import Wanted
+
 __all__ = ["page_html"]
+
+_STATES = {"granted": "given", "withdrawn": "withdrawn"}
+_SOURCES = {"case": "on its own", "file": "out of a file of consents"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,6 +80,20 @@ class _Asked:
         return "nothing" if self.searched else "open"
 
 
+@dataclass(frozen=True, repr=False)
+class _Consent:
+    """What is recorded of one consent, in words. ``before``: what was said until then, and when."""
+
+    purpose: str
+    name: str
+    state: str
+    said: str
+    before: str
+    recorded: str
+    how: str
+    identifiers: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class _Bar:
     """One part of the bar at the top. ``start`` and ``width`` in thousandths."""
@@ -94,7 +115,7 @@ def page_html(package: PackageInput, processors: tuple[Processor, ...]) -> bytes
         prepared=moment(package.prepared_at),
         due=moment(package.due_at) if package.due_at else "",
         late=package.due_at is not None and package.due_at < package.prepared_at,
-        identifiers=[(identifier_label(one.kind, vendors), one.value) for one in package.subject.identifiers],
+        identifiers=_identifiers(package.subject, vendors),
         asked=asked,
         figures=figures,
         partly=sum(one.state == "held" and not one.searched for one in asked),
@@ -107,8 +128,9 @@ def page_html(package: PackageInput, processors: tuple[Processor, ...]) -> bytes
             for shown in kind.documents
             for omission in shown.held.document.omissions
         ],
+        consents=[_consent(*one, vendors, package.prepared_at.tzinfo) for one in package.consents],
         notices=[(connection, vendors.get(connection, connection), *rest) for connection, *rest in package.notices],
-        wording=wording(package.regime, package.controller),
+        wording=wording(package.regime, package.controller, consents=bool(package.consents)),
     )
     return text.encode("utf-8")
 
@@ -173,6 +195,26 @@ def _shown(kind: RecordKind, held: Held) -> _Shown:
 
 def _missing(gap: Gap, titles: dict[str, str]) -> _Missing:
     return _Missing(titles.get(gap.kind) or name_label(gap.kind), gap.result is Result.MANUAL, gap.reason, gap.count)
+
+
+def _identifiers(subject: Subject, vendors: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((identifier_label(one.kind, vendors), one.value) for one in subject.identifiers)
+
+
+def _consent(who: Subject, consent: Wanted, vendors: dict[str, str], zone: tzinfo | None) -> _Consent:
+    times = {"granted": consent.granted_at, "withdrawn": consent.withdrawn_at}
+    del times[consent.state]
+    earlier = [f"{_STATES[state]} {moment(at.astimezone(zone))}" for state, at in times.items() if at is not None]
+    return _Consent(
+        purpose=name_label(consent.purpose),
+        name=consent.purpose,
+        state=_STATES[consent.state].capitalize(),
+        said=moment(consent.at.astimezone(zone)),
+        before=", ".join(earlier),
+        recorded=moment(consent.recorded_at.astimezone(zone)),
+        how=_SOURCES.get(consent.source, ""),
+        identifiers=_identifiers(who, vendors),
+    )
 
 
 def _bars(figures: dict[str, int]) -> tuple[_Bar, ...]:

@@ -39,12 +39,16 @@ class Wording:
     complaint: Right
 
 
-def wording(regime: str, controller: str) -> Wording:
-    """The texts for ``gdpr``, ``uk-gdpr`` or ``ccpa``; neutral ones, which name no law, for anything else."""
+def wording(regime: str, controller: str, *, consents: bool = False) -> Wording:
+    """The texts for ``gdpr``, ``uk-gdpr`` or ``ccpa``; neutral ones, which name no law, for anything else.
+
+    ``consents``: whether the package tells what the controller has itself recorded of them.
+    """
     chosen = _WORDINGS.get(regime, _NEUTRAL)
+    but = ", except for what it has recorded of your consents" if consents else ""
 
     def name(text: str) -> str:
-        return text.replace("{controller}", controller)
+        return text.replace("{but}", but).replace("{controller}", controller)
 
     return replace(
         chosen,
@@ -144,7 +148,7 @@ _EUROPEAN_DUTIES = (
         "A copy of the data",
         "partly",
         "Here is what the processors hold, except for what is named under “What was left out” and “What could not be "
-        "searched”. What {controller} holds in its own systems is not part of this package.",
+        "searched”. What {controller} holds in its own systems is not part of this package{but}.",
     ),
 )
 
@@ -250,7 +254,7 @@ _CCPA = Wording(
             "The specific pieces of information",
             "partly",
             "Here is what the service providers hold, except for what is named under “What was left out” and “What "
-            "could not be searched”. What {controller} holds in its own systems is not part of this package.",
+            "could not be searched”. What {controller} holds in its own systems is not part of this package{but}.",
         ),
         Duty(
             "§ 1798.185",
