@@ -254,11 +254,9 @@ class App:
         """One run, from ``run.started`` to ``run.ended``. A run that is killed has no end: `resume` sees that."""
         ledger = self.tools.ledger
         run = Run(name or run_id(self.tools.clock.now()), actor(), control, listen)
-        started = {
-            "command": command,
-            "version": __version__,
-            "plugins": {link.name: link.info.name for link in self.tools.links.values()},
-        }
+        plugins = {link.name: link.info.name for link in self.tools.links.values()}
+        packages = dict(self.tools.registry.packages)
+        started = {"command": command, "version": __version__, "plugins": plugins, "packages": packages}
         time = RunTime(ledger, self.tools.clock, run.run_id)
         ledger.append(Draft("run.started", "", run.run_id, "", run.actor, started), *time.before)
         ended = "broken"

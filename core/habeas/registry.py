@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,8 +68,9 @@ _EFFECTS = (*_READ_BACK, Result.ACCEPTED, Result.MANUAL, Result.UNSUPPORTED, Res
 class Registry:
     """All installed plugins. A plugin without ``describe`` is no vendor: its hook wrappers go around every call."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
-        self._manager = manager
+    def __init__(self, manager: pluggy.PluginManager, entries: Collection[EntryPoint] = ()) -> None:
+        """``entries``: where the plugins were found."""
+        self._manager, self._entries = manager, entries
         self._callers: dict[tuple[str, str], pluggy.HookCaller] = {}
         plugins = [name for name, plugin in manager.list_name_plugin() if plugin is not None]
         vendors = [name for name in plugins if self.implements(name, "describe")]
@@ -85,7 +87,8 @@ class Registry:
         """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
-        for entry in sorted(entry_points(group=hookspecs.PROJECT), key=lambda e: e.name):
+        entries = sorted(entry_points(group=hookspecs.PROJECT), key=lambda e: e.name)
+        for entry in entries:
             try:
                 manager.register(within(_START_SECONDS, lambda entry=entry: _load(entry)), name=entry.name)  # type: ignore[misc]
             except BaseException as error:
@@ -95,17 +98,23 @@ class Registry:
                     f"plugin {entry.name} cannot be loaded ({type(error).__name__})",
                     advice=f"uninstall or repair {entry.value}",
                 ) from None
-        return cls.checked(manager)
+        return cls.checked(manager, entries)
 
     @classmethod
-    def checked(cls, manager: pluggy.PluginManager) -> Registry:
+    def checked(cls, manager: pluggy.PluginManager, entries: Collection[EntryPoint] = ()) -> Registry:
         """A registry over plugins that are registered already. A misspelt hook is an error, not silence."""
         try:
             manager.check_pending()
         except pluggy.PluginValidationError as error:
             name = manager.get_name(error.plugin) or "?"
             raise ConfigError(f"plugin {name} has a hook habeas does not know", advice="check its spelling") from None
-        return cls(manager)
+        return cls(manager, entries)
+
+    @cached_property
+    def packages(self) -> Mapping[str, str]:
+        """Each plugin, also one that only wraps others, and the package and version that it was installed from."""
+        named = cache(lambda package: f"{package.name} {package.version}")  # most come from one
+        return {entry.name: named(entry.dist) if entry.dist is not None else "" for entry in self._entries}
 
     def info(self, plugin: str) -> PluginInfo:
         """Raises :class:`ConfigError` naming the installed plugins."""

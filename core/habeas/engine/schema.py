@@ -65,9 +65,11 @@ class FieldMemory:
         fresh: list[str] = []
         once: dict[str, str] = {}
         for name in sorted(names - seen.named.keys()):
-            if _category(link, kind, name):
+            if name not in seen.uncovered and _category(link, kind, name):
                 fresh.append(name)
                 continue
+            if len(seen.uncovered) < _MOST:
+                seen.uncovered.add(name)
             safe = safe_name(name, values)
             if safe in seen.named:
                 continue
@@ -159,6 +161,8 @@ class _Seen:
     """Name → when it was first written."""
     once: dict[str, str] = field(default_factory=dict)
     """Digest of a name → digest of who had it."""
+    uncovered: set[str] = field(default_factory=set)
+    """Names that no category covers: looked up once a run. In memory only."""
 
     def take(self, entry: Entry) -> None:
         """Adds one entry's."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from habeas import __version__
 from habeas.cases.outcomes import outcomes_in
 from habeas.models import CaseStatus, CaseType, Result
 from habeas_audit import verify
@@ -283,6 +284,10 @@ def test_audit_log_is_the_ledger_entry_by_entry(shop: Shop) -> None:
     started = [e for e in entries if e["type"] in ("run.started", "run.ended")]
     chosen = shop.run("audit", "log", "--json", "--type", "run.started", "--type", "run.ended").json["entries"]
     assert chosen == started
+    packages = started[0]["data"]["packages"]
+    assert set(packages) >= set(started[0]["data"]["plugins"].values())
+    ours = {packages[name] for name in ("cybersource", "talonone", "voucherify")}
+    assert ours == {f"habeas {__version__}"}, "what ran, for whoever asks later"
     assert shop.run("audit", "log", "--json", "--case", "c-none").json["entries"] == []
 
 
@@ -345,7 +350,7 @@ def test_plugin_list_is_a_closed_list_of_records(shop: Shop) -> None:
             plugin,
             {
                 "name": str, "title": str, "main_record": str, "settings": dict, "secrets": list, "secret_files": list,
-                "records": list, "hooks": list, "rectifies": list, "purpose": dict,
+                "records": list, "hooks": list, "rectifies": list, "purpose": dict, "holds_consents": bool,
             },
         )  # fmt: skip
         assert plugin["main_record"] in [record["record"] for record in plugin["records"]]
