@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.crash.arrivals import Arrivals
 
 from habeas.cases.outcomes import outcomes_in
 from habeas.cases.view import CaseView, view_case
@@ -115,6 +116,7 @@ class Shop:
         self.folder, self._zygote = folder, zygote
         self._registry = Registry.load()
         self.world = World.start(self._registry, PEOPLE)
+        self._arrivals = [Arrivals(server) for server in self.world.servers.values()]
         self.config = self.world.write_setup(folder)
         with self.config.open("a") as file:
             file.write(CONFIG)
@@ -149,7 +151,11 @@ class Shop:
         """Runs a command: its code, the points it passed, and its JSON document unless it was killed."""
         self._zygote.begin(self.order(*arguments, **more))
         ((code, points),) = self._zygote.end()
-        return code, points, self.told() if code >= 0 else None
+        if code >= 0:
+            return code, points, self.told()
+        for arrivals in self._arrivals:
+            arrivals.wait()
+        return code, points, None
 
     def at_once(self, *orders: Mapping[str, Any]) -> list[tuple[int, int]]:
         """Runs commands side by side: code and points of each. Give every :meth:`order` another ``out``."""
