@@ -147,6 +147,10 @@ class _Cursor:
         with _errors():
             return next(iter(self._cursor), None)
 
+    def fetchmany(self, size: int) -> list[Any]:
+        with _errors():
+            return list(itertools.islice(self._cursor, size))
+
     def fetchall(self) -> list[Any]:
         with _errors():
             return list(self._cursor)
