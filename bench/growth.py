@@ -1,7 +1,8 @@
 """What a case leaves in the ledger, and whether cases get dearer: `python -m bench.growth [CASES] [PEOPLE]`.
 
-A batch of erasures is worked through in a new home, and one in a home whose ledger holds 100,000 erasures: those are
-written through the ledger itself, entry by entry as erasures write them. Processor time of the program and of its
+Batches of erasures are worked through in turn in a home that has some hundred erasures behind it, and in a copy of it
+that has 100,000 more: those are written through the ledger itself, entry by entry as erasures write them, and through
+the list of erased people. Processor time of the program and of its
 children counts; the sandboxes are in a process of their own.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,11 +21,16 @@ from pathlib import Path
 from bench.figures import Figure, keep
 from bench.vendors import Vendors
 
+from habeas.cases.keys import KeyStore
+from habeas.cases.suppression import SuppressionList
 from habeas.clock import SystemClock
 from habeas.home import Home
+from habeas.models import Identifier, Subject
 from habeas_audit import Draft, Entry, Ledger
 
 HABEAS = str(Path(sys.executable).with_name("habeas"))
+MEASURED = 4
+"""Batches over which the ledger's bytes are measured: it grows by whole pages."""
 GROUP = 50
 """Cases written together: their numbers are known before they are written."""
 
@@ -30,28 +38,42 @@ GROUP = 50
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="?", type=int, default=100_000)
-    parser.add_argument("people", nargs="?", type=int, default=150)
+    parser.add_argument("people", nargs="?", type=int, default=60, help="in each batch")
+    parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
-        with Vendors(folder, 3 * chosen.people + chosen.people // 2 + 30) as vendors:
-            home = Home(folder / "home")
-            run(home, vendors.config, "init")
-            first, second, third = (vendors.customers[n * chosen.people : (n + 1) * chosen.people] for n in range(3))
-            batch(home, vendors.config, folder, first)  # the first batch makes room that later ones use
-            before = home.ledger.stat().st_size
-            early = batch(home, vendors.config, folder, second)
-            bytes_each = (home.ledger.stat().st_size - before) / chosen.people
-            grow(home, chosen.cases)
-            late = batch(home, vendors.config, folder, third)
-            size = home.ledger.stat().st_size
-    detail = f"{1000 * early / chosen.people:.0f} ms a case, later {1000 * late / chosen.people:.0f} ms"
-    return keep(
+        parts = 2 * chosen.rounds + 1 + MEASURED
+        with Vendors(folder, parts * chosen.people * 4 // 3 + 40) as vendors:
+            people = iter([vendors.customers[n * chosen.people : (n + 1) * chosen.people] for n in range(parts)])
+            young, old = Home(folder / "young"), Home(folder / "old")
+            run(young, vendors.config, "init")
+            batch(young, vendors.config, folder, next(people))  # the first makes room that later ones use
+            before = young.ledger.stat().st_size
+            for _ in range(MEASURED):
+                batch(young, vendors.config, folder, next(people))
+            cases = MEASURED * chosen.people
+            bytes_each = (young.ledger.stat().st_size - before) / cases
+            met = keep(
+                "ledger_bytes",
+                Figure("ledger bytes a case at three vendors", bytes_each, 12_000, "at most",
+                       detail=f"{bytes_each:,.0f} over {cases} cases"),
+            )  # fmt: skip
+            shutil.copytree(young.path, old.path)
+            grow(old, chosen.cases)
+            erased(old, chosen.cases)
+            costs = [
+                [batch(home, vendors.config, folder, next(people)) / chosen.people for home in (young, old)]
+                for _ in range(chosen.rounds)
+            ]
+            size = old.ledger.stat().st_size
+    ratios = [late / early for early, late in costs]
+    early, late = (1000 * statistics.median(column) for column in zip(*costs, strict=True))
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {chosen.rounds} rounds"
+    return met | keep(
         "growth",
-        Figure("ledger bytes a case at three vendors", bytes_each, 12_000, "at most",
-               detail=f"over {chosen.people} cases"),
-        Figure(f"cost of a case after {chosen.cases:,} others, times that of the first", late / early, 1.1, "at most",
-               detail=f"{detail}; a ledger of {size / 2**20:,.0f} MB"),
+        Figure(f"cost of a case after {chosen.cases:,} others, times that of the first", statistics.median(ratios), 1.1,
+               "at most", detail=f"{early:.0f} ms a case, later {late:.0f} ms; {spread}; {size / 2**20:,.0f} MB"),
     )  # fmt: skip
 
 
@@ -81,11 +103,27 @@ def grow(home: Home, cases: int) -> None:
         assert last is not None
         model = list(ledger.entries(case_id=last.case_id))
         for start in range(0, cases, GROUP):
-            names = [f"c-{start + n:018d}" for n in range(min(GROUP, cases - start))]
+            names = [name_of(start + n) for n in range(min(GROUP, cases - start))]
             size = ledger.head().size
             ledger.append(
                 *(draft for n, name in enumerate(names) for draft in again(model, name, size + n * len(model)))
             )
+
+
+def erased(home: Home, cases: int) -> None:
+    """Puts somebody on the list of erased people for each of them."""
+    clock = SystemClock()
+    keys = KeyStore.open(home.keys)
+    suppression = SuppressionList.open(home.suppression, keys)
+    for n in range(cases):
+        person = Subject((Identifier("customer_id", f"grown-{n}"), Identifier("email", f"grown-{n}@shop.example")))
+        suppression.add(name_of(n), person, clock.now())
+    suppression.close()
+    keys.close()
+
+
+def name_of(number: int) -> str:
+    return f"c-{number:018d}"
 
 
 def again(model: list[Entry], case_id: str, after: int) -> list[Draft]:

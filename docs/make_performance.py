@@ -36,11 +36,15 @@ def table(figures: Sequence[dict[str, Any]]) -> str:
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     rows = ["| what | figure | limit | | behind it |", "| --- | --- | --- | --- | --- |"]
     for figure in figures:
-        value = f"{figure['value']:.3g}{figure['unit']}"
-        limit = f"{figure['sense']} {figure['limit']:g}{figure['unit']}"
+        value = _number(figure["value"]) + figure["unit"]
+        limit = f"{figure['sense']} {figure['limit']:,g}{figure['unit']}"
         met = "met" if figure["met"] else "**missed**"
         rows.append(f"| {figure['what']} | {value} | {limit} | {met} | {figure['detail']} |")
     return f"Measured on {day}: {machine}.\n\n" + "\n".join(rows)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ class RowCheck:
         proves their form.
         """
         bodies = [row[1] for row in rows]
-        text = b"\n".join(bodies) + b"\n"
+        text = b"\n".join((*bodies, b""))
         try:
             said = _read(text)
             well = (
