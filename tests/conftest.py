@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def _keep_files_in_memory() -> None:
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ENOUGH_MEMORY:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
         os.environ.setdefault("TMPDIR", str(memory))
+        tempfile.tempdir = None  # whoever has asked already was told another place
 
 
 def pytest_collection_finish() -> None:

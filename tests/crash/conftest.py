@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -283,9 +282,7 @@ def check_alone(entries: Sequence[Entry]) -> None:
 
 @pytest.fixture(scope="session")
 def shop(zygote: Zygote) -> Iterator[Shop]:
-    # A kill loses nothing that was written, synced or not: memory serves as well as a disk, and sooner.
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         opened = Shop(Path(folder), zygote)
         yield opened
         opened.world.stop()
@@ -294,6 +291,11 @@ def shop(zygote: Zygote) -> Iterator[Shop]:
 @pytest.fixture(scope="session")
 def undisturbed(shop: Shop) -> Undisturbed:
     """Scenario → what is in the end, and how many points there are, where nobody disturbs."""
+    return undisturbed_in(shop)
+
+
+def undisturbed_in(shop: Shop) -> Undisturbed:
+    """The same of any shop; each scenario is played once."""
 
     @functools.cache
     def run(scenario: Scenario) -> tuple[Any, int]:

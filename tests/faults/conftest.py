@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,8 @@ from tests.faults.stage import Stage, Undisturbed
 
 @pytest.fixture(scope="session")
 def stage() -> Iterator[Stage]:
-    """In memory where there is room: what is on disk after a power cut is another test's question."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    """One for all tests of this process."""
+    with tempfile.TemporaryDirectory() as folder:
         opened = Stage(Path(folder))
         opened.undisturbed = functools.cache(opened.undisturbed)  # type: ignore[method-assign] # the same each time
         yield opened

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.habeas.cli import conftest as cli
 from tests.habeas.cli.conftest import Ran, Shop, open_shop
 
 from habeas.testing.clock import SkippingClock
 
+shop = cli.shop  # over our own `_shop`
 PEOPLE = 240
 """Enough that each of the many cases of `make faults` has somebody of its own."""
 HERE = Path(__file__).parent
@@ -88,15 +90,6 @@ def _shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     shop = open_shop(tmp_path_factory.mktemp("shop"), PEOPLE)
     yield shop
     shop.world.stop()
-
-
-@pytest.fixture
-def shop(_shop: Shop) -> Iterator[Shop]:
-    """One shop per file; vendors behave again after each test."""
-    yield _shop
-    for server in _shop.servers:
-        server.down = False
-        server.faults.clear()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.crash.conftest import Shop, Undisturbed, Zygote
-from tests.crash.scenarios import Scenario
+from tests.crash.conftest import Shop, Undisturbed, Zygote, undisturbed_in
 
 
 class FailingDisks(Zygote):
@@ -44,8 +41,7 @@ class DiskShop(Shop):
 @pytest.fixture(scope="session")
 def disk_shop() -> Iterator[DiskShop]:
     zygote = FailingDisks()
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         opened = DiskShop(Path(folder), zygote)
         yield opened
         opened.world.stop()
@@ -55,14 +51,4 @@ def disk_shop() -> Iterator[DiskShop]:
 @pytest.fixture(scope="session")
 def undisturbed_disk(disk_shop: DiskShop) -> Undisturbed:
     """Scenario → what is in the end where no disk fails."""
-
-    @functools.cache
-    def run(scenario: Scenario) -> tuple[Any, int]:
-        scenario.begin(disk_shop)
-        code, _, told = scenario.run(disk_shop)
-        assert code in (0, 3), disk_shop.said()
-        assert told is not None
-        disk_shop.check_ledger()
-        return scenario.state(disk_shop), 0
-
-    return run
+    return undisturbed_in(disk_shop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from habeas.engine.schedule import Schedule
     from habeas.engine.tools import Run
 
-__all__ = ["Progress", "command", "converge", "converging_options", "sample_of"]
+__all__ = ["Progress", "code_of", "command", "converge", "converging_options", "sample_of"]
 
 _EVERY_SECONDS = 5.0
 _SAMPLE = re.compile(r"full|sample(?::([0-9]{1,3}))?")
@@ -132,9 +132,14 @@ def converge(
 
     code = work_through(app, run, work.cases(), output, total=0, summary=summary, at_end=at_end, schedule=schedule)
     _show(output, summary, schedule)
-    if summary["unreachable"]:
+    return code_of(code, summary)
+
+
+def code_of(code: int, summary: Mapping[str, Json]) -> int:
+    """The exit code of a run, given that of its cases: some of what consents needed is nobody's case."""
+    if summary.get("unreachable"):
         return 1
-    return code or (3 if summary["refused"] else 0)
+    return code or (3 if summary.get("refused") else 0)
 
 
 def _dry(settings: Settings, app: App, checked: Checked) -> int:

@@ -74,11 +74,13 @@ class Settings:
     @contextmanager
     def open_app(self) -> Iterator[App]:
         """The installation, opened; afterwards it is known whether its ledger was signed."""
+        collects = gc.isenabled()
         gc.disable()  # nothing of what is loaded is garbage, and looking for some takes a tenth of the start
         try:
             from habeas.app import App
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
         with App.open(self.home, self.config_path) as app:
             yield app
             self.remember(app.seal)

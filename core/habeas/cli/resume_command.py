@@ -57,6 +57,7 @@ def command(
     """
     from habeas import aftercare, propagation
     from habeas.cases.agenda import Agenda
+    from habeas.cli.consent_propagate import code_of
     from habeas.cli.many import work_through
     from habeas.control import RunControl
     from habeas.engine import timekeeping
@@ -95,7 +96,7 @@ def command(
                     total=len(agenda) if rest is None else 0, summary=summary,
                     at_end=lambda: summary.update(finish()), schedule=schedule, needs_person=needs_person,
                 )  # fmt: skip
-        return 1 if problems or summary.get("unreachable") else code
+        return 1 if problems else code_of(code, summary)
 
 
 @contextmanager

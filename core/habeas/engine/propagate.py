@@ -52,6 +52,12 @@ class Propagation:
         self.tally = Tally()
         self._looker = Looker(self.tools, self.run, self._over)
         self._bulk = Bulk(self.tools, self.run, self.sample, self.draw)
+        implements = self.tools.registry.implements
+        self._unable = frozenset(
+            name
+            for name, link in self.tools.links.items()
+            if not (link.info.holds_consents and implements(link.info.name, "update_consent"))
+        )
 
     def prepare(self) -> None:
         """What an interrupted run left is put in order, and mappings that changed are taken in. Sends nothing."""
@@ -109,22 +115,16 @@ class Propagation:
 
     def _possible(self, due: Mapping[int, Sequence[Due]]) -> dict[int, list[Due]]:
         """Without what no vendor could ever hold: that is told in the summary, and nobody needs a case for it."""
-        registry = self.tools.registry
-        unable = {
-            name
-            for name, link in self.tools.links.items()
-            if not (link.info.holds_consents and registry.implements(link.info.name, "update_consent"))
-        }
         now = self.tools.clock.now()
         self.store.due.confirm(
             [
                 Confirmed(one.key, one.state, Result.UNSUPPORTED, now)
                 for rows in due.values()
                 for one in rows
-                if one.key.connection in unable
+                if one.key.connection in self._unable
             ]
         )
-        return {person: [one for one in rows if one.key.connection not in unable] for person, rows in due.items()}
+        return {person: [one for one in rows if one.key.connection not in self._unable] for person, rows in due.items()}
 
     def _reaches(self, due: Due) -> bool:
         return due.key.connection in self.tools.links and due.key.connection not in self._looker.down

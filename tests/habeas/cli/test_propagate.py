@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.habeas.cli.conftest import run
 
+from habeas.cli.consent_propagate import code_of
 from habeas.clock import SystemClock
 from habeas.engine.together import digest_of
 from habeas.home import Home
@@ -107,6 +108,21 @@ def test_a_vendor_without_consents_is_told_and_costs_nobody_a_case(own_shop: Sho
     assert ran.json["summary"]["refused"] >= len(people)
     again = propagate(own_shop, rows)
     assert (again.code, again.json["cases"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("cases", "summary", "code"),
+    [
+        (0, {}, 0),
+        (0, {"refused": 1, "unreachable": 0}, 3),
+        (1, {"refused": 1, "unreachable": 0}, 1),
+        (3, {"refused": 1, "unreachable": 2}, 1),
+    ],
+)
+def test_what_is_nobody_s_case_counts_as_well_also_where_resume_finishes_it(
+    cases: int, summary: dict[str, int], code: int
+) -> None:
+    assert code_of(cases, summary) == code
 
 
 def test_withdrawals_are_sent_before_consents_given(shop: Shop) -> None:
